@@ -1,0 +1,95 @@
+"""What the gateway needs of the router's hotspot, in its own words.
+
+The router is brought to a wanted state, never told to add an hour: `authorize` and `shut_out` may be called any number of times,
+in any state of the router, and end in the same place. FreeRADIUS can become a second implementation.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.identity import IpAddress, MacAddress
+from gateway.packages import SpeedProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A phone as the router's host table shows it now."""
+
+    mac: MacAddress
+    ip: IpAddress
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAccess:
+    """How one device should stand on the router."""
+
+    grant_id: str
+    mac: MacAddress
+    ip: IpAddress | None
+    """Where the device was last seen; a hint, the router's host table decides."""
+    profile: SpeedProfile
+    until_epoch_s: int
+    """When access ends, in wall time; written into the comment for the sweeper on the router."""
+    remaining_s: int
+    """How many seconds of online time the router's own second lock may still allow."""
+    data_limit_bytes: int | None
+    """How many more bytes, up and down together; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedRow:
+    """One row on the router that carries our mark: a hotspot user or an ip-binding."""
+
+    grant_id: str
+    until_epoch_s: int | None
+    mac: MacAddress | None
+    profile_name: str | None
+    """None for a binding."""
+    online: bool
+    """Traffic passes now: the user has an active row bound to this MAC, or the binding is bypassed and enabled."""
+    used_up: bool
+    """The data limit is reached: the router will not let the device in again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the router shows of ours, read in one go. A table that could not be read raises; an empty one is empty."""
+
+    uptime_s: int
+    rows: tuple[MarkedRow, ...]
+    strays: tuple[MacAddress, ...]
+    """Devices that are online under the name of their own MAC although no such user exists any more: removing a user does
+    not end its active row (facts, routeros 2.4)."""
+    hosts: frozenset[MacAddress]
+    """Every device that the hotspot sees."""
+
+
+class Hotspot(Protocol):
+    """One router's hotspot. Every method raises RouterUnreachable when the router does not answer within its deadline, and
+    RouterRefused when it answers no.
+    """
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether the last exchange worked; None until the first one has ended."""
+        ...
+
+    async def locate(self, mac: MacAddress | None, ip: IpAddress | None) -> Device | None:
+        """The device in the host table with that MAC, else with that address; None when the router sees no such device."""
+        ...
+
+    async def authorize(self, wanted: WantedAccess) -> Device:
+        """Let the device through and read that back. Raises DeviceAbsent when the router does not see it at the moment."""
+        ...
+
+    async def shut_out(self, mac: MacAddress) -> None:
+        """Remove everything of ours that lets this device through: user, active row, cookies, binding, host row."""
+        ...
+
+    async def uptime_s(self) -> int:
+        """Seconds since the router started: the cheapest question, and the one that shows a reboot."""
+        ...
+
+    async def observe(self) -> Snapshot:
+        """Everything of ours on the router."""
+        ...

@@ -1,0 +1,1 @@
+"""All SQL is here: `database` owns the file, each other module one noun."""

@@ -1,0 +1,1 @@
+"""Identity: what is read, what is refused, how it prints."""
