@@ -5,6 +5,7 @@ raises `ValueError` with a sentence that says the rule. Telephone numbering plan
 in `gateway.numbering`; the type itself and its spellings are here.
 """
 
+import hmac
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -170,3 +171,25 @@ class Duration:
             amount, rest_s = divmod(rest_s, _UNITS_S[name])
             text += f"{amount}{letter}" if amount else ""
         return text
+
+
+class Secret:
+    """A text that never prints: not in logs, not in errors, not in a repr. `reveal` hands it to whoever must use it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"

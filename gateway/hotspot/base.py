@@ -5,10 +5,40 @@ in any state of the router, and end in the same place. FreeRADIUS can become a s
 """
 
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 from typing import Protocol
 
-from gateway.identity import IpAddress, MacAddress
+from gateway.identity import IpAddress, MacAddress, Secret
 from gateway.packages import SpeedProfile
+
+
+class Way(Enum):
+    """How a client is let through (facts, routeros 3.1)."""
+
+    USER = "user"
+    """A hotspot user bound to the MAC, logged in by us: speed, accounting, and a limit that holds when we are dead."""
+    BINDING = "binding"
+    """A bypassed ip-binding: survives everything and limits nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterLogin:
+    """Where a router's API is and how to get in."""
+
+    router_id: int
+    name: str
+    host: str
+    port: int
+    tls: bool
+    tls_fingerprint: str | None
+    """SHA-256 of the router's certificate, 64 lower-case hex digits, to pin it."""
+    tls_ca_file: Path | None
+    username: str
+    password: Secret
+    hotspot_server: str | None
+    """The hotspot server that our rows are for; None means all."""
+    way: Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +95,10 @@ class Snapshot:
 
 
 class Hotspot(Protocol):
-    """One router's hotspot. Every method raises RouterUnreachable when the router does not answer within its deadline, and
-    RouterRefused when it answers no.
+    """One router's hotspot.
+
+    Every method raises RouterUnreachable when the router does not answer within its deadline, and RouterRefused when it
+    answers no.
     """
 
     @property

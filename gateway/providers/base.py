@@ -9,7 +9,27 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
-from gateway.identity import Money, PhoneNumber
+from gateway.identity import Money, PhoneNumber, Secret
+
+
+class Environment(Enum):
+    """Which of the provider's worlds a key belongs to; the two are never mixed."""
+
+    SANDBOX = "sandbox"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAccount:
+    """One owner's keys at a provider."""
+
+    environment: Environment
+    publishable_key: str
+    secret_key: Secret
+    webhook_challenge: Secret | None
+    """What the provider puts into each webhook; without it every webhook is refused and polling alone carries the payments."""
+    base_url: str | None
+    """Another place than the provider's own, ending in a slash: a simulator."""
 
 
 class Reported(Enum):
