@@ -14,9 +14,10 @@ from decimal import Decimal, InvalidOperation
 _MAC_SHAPES = re.compile(
     r"(?:[0-9A-F]{2}(:|-))(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}|[0-9A-F]{12}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}", re.IGNORECASE
 )
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,6})w)?(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?", re.ASCII)
 _MONEY = re.compile(r"\d{1,9}(?:\.\d{1,2}0*)?", re.ASCII)
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")  # RFC 1122, 3.2.1.3: never an address to send to
 _UNITS_S = {"week": 604_800, "day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
@@ -57,7 +58,7 @@ class IpAddress:
             address = ipaddress.IPv4Address(text.strip())
         except ValueError:
             raise ValueError("must be an IPv4 address such as 192.168.1.100") from None
-        if address.is_unspecified or address.is_multicast or address.is_loopback or address.is_reserved:
+        if address in _THIS_NETWORK or address.is_multicast or address.is_loopback or address.is_reserved:
             raise ValueError("must be the IPv4 address of one device")
         return cls(str(address))
 
@@ -113,7 +114,8 @@ class Money:
             amount = Decimal(str(value).strip())
         except InvalidOperation:
             amount = Decimal("NaN")
-        if not amount.is_finite() or abs(amount) > 10**9 or not _MONEY.fullmatch(f"{amount:f}"):
+        # The size first: written out, 1E-999999999 would fill the memory.
+        if not amount.is_finite() or not -20 < amount.adjusted() < 9 or not _MONEY.fullmatch(f"{amount:f}"):  # noqa: PLR2004 - digits
             raise ValueError('must be an amount such as "50" or "50.00"')
         return cls(int(amount * 100))
 
@@ -185,8 +187,13 @@ class Secret:
         """The text itself."""
         return self._text
 
+    @property
+    def _bytes(self) -> bytes:
+        # What a stranger typed may hold a lone surrogate from JSON's \ud800, which UTF-8 proper refuses.
+        return self._text.encode(errors="surrogatepass")
+
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self._bytes, other._bytes)
 
     def __hash__(self) -> int:
         return hash(self._text)

@@ -1,0 +1,98 @@
+"""Who sells what where: owners, their routers and packages, held in memory because every request asks for them.
+
+Read from the database, which the configuration file and (later) the API write to. Replaced as a whole, never changed in place.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.errors import GatewayError, NotFound, Unavailable
+from gateway.hotspot.base import Hotspot, RouterLogin
+from gateway.packages import Package
+from gateway.providers.base import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Somebody who sells WiFi; `user` on the wire."""
+
+    id: int
+    username: str
+    name: str
+    public_key: str
+    """32 lower-case hex digits; names the owner in portal requests and is no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """One router of one owner, and what is on sale there."""
+
+    id: int
+    owner_id: int
+    login: RouterLogin
+    packages: Mapping[int, Package]
+
+    @property
+    def name(self) -> str:
+        """What its owner calls it."""
+        return self.login.name
+
+
+class Catalogue:
+    """Every active owner and router. Packages that are not on sale are in it too, so that old payments can be shown."""
+
+    def __init__(self, owners: Iterable[Owner], routers: Iterable[Router]) -> None:
+        self.owners = {owner.id: owner for owner in owners}
+        self.routers = {router.id: router for router in routers}
+        self._by_key = {_digest(owner.public_key): owner for owner in self.owners.values()}
+
+    def owner_with_key(self, public_key: str) -> Owner | None:
+        """The owner of a public API key. Looked up by digest, so that the time taken says nothing about the keys."""
+        return self._by_key.get(_digest(public_key.lower()))
+
+    def router(self, owner_id: int, router_id: int) -> Router:
+        """That owner's router. Raises NotFound, also when it is somebody else's."""
+        router = self.routers.get(router_id)
+        if router is None or router.owner_id != owner_id:
+            raise NotFound("Router not found or access denied")
+        return router
+
+
+def package_on_sale(router: Router, package_id: int) -> Package:
+    """The package. Raises NotFound with the specification's sentence ("Invalid Package/Router")."""
+    package = router.packages.get(package_id)
+    if package is None or not package.active:
+        raise NotFound("Package not found or not active for this router")
+    return package
+
+
+def _digest(public_key: str) -> bytes:
+    return hashlib.sha256(public_key.encode()).digest()
+
+
+@dataclass(slots=True)
+class Site:
+    """What the flows work with at this moment; a reload replaces its parts."""
+
+    catalogue: Catalogue
+    providers: Mapping[int, Provider | GatewayError]
+    """By owner id; where the keys cannot be used, the reason stands instead."""
+    hotspots: Mapping[int, Hotspot]
+    """By router id."""
+
+    def provider(self, owner_id: int) -> Provider:
+        """The owner's account. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""
+        provider = self.providers.get(owner_id)
+        if provider is None:
+            raise NotFound("No active IntaSend credentials found. Please add your IntaSend API credentials first.")
+        if isinstance(provider, GatewayError):
+            raise provider
+        return provider
+
+    def hotspot(self, router_id: int) -> Hotspot:
+        """The router's hotspot. Raises Unavailable for a router that is not in service any more."""
+        try:
+            return self.hotspots[router_id]
+        except KeyError:
+            raise Unavailable(f"router {router_id} is not in service") from None

@@ -1,0 +1,142 @@
+"""One persistent API connection to one router: one question at a time, a deadline on each, and patience between attempts.
+
+A conversation that broke, timed out or was abandoned by its caller is dropped, never used again in mid-sentence: the next answer
+on it would belong to another question. Whether the last command was executed is then not known; who asked must look.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from gateway.clock import Clock
+from gateway.errors import RouterRefused, RouterUnreachable
+from gateway.hotspot.base import RouterLogin
+from gateway.hotspot.wire import BROKEN, Conversation, Trap, connect, log_in
+
+COMMAND_S = 15.0
+"""Slow routers leave a login unanswered for 8 s and take 15 s for a whole activation under load (facts, routeros 1.10)."""
+
+CONNECT_S = 4.0
+"""TCP repeats a lost SYN after 1 s and 3 s; waiting longer would only postpone our own next attempt."""
+
+BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.5, 5.0
+"""With CONNECT_S the worst gap is 9 s: everybody who paid is online within 15 s after the router is back (contract, bounds)."""
+
+_log = logging.getLogger(__name__)
+
+
+class Link:
+    """A connection that opens itself when it is needed.
+
+    After a failed attempt to connect, calls fail at once until the pause is over. The pause doubles from 0.5 s to 5 s, each
+    shortened by up to half at random so that many gateways do not knock in step.
+    """
+
+    def __init__(
+        self, login: RouterLogin, clock: Clock, *, deadline_s: float = COMMAND_S, random_share: Callable[[], float] = random.random
+    ) -> None:
+        self._login = login
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._random_share = random_share
+        self._turn = asyncio.Lock()
+        self._conversation: Conversation | None = None
+        self._failures = 0
+        self._retry_at_s = clock.monotonic_s()
+        self._refusal: RouterRefused | None = None
+        self.reachable: bool | None = None
+        """Whether the last exchange worked, traps included; None until the first one has ended."""
+        self.generation = 0
+        """How many connections there have been: what was read on an earlier one may have been changed since."""
+
+    async def ask(self, *words: str, deadline_s: float | None = None) -> list[dict[str, str]]:
+        """Ask one sentence, within `deadline_s` seconds of getting the turn (default: the link's own), and return the rows.
+
+        Raises Trap when the router says no to this command, RouterRefused when it does not let us in, RouterUnreachable when
+        it does not answer: then the command may have been executed all the same.
+        """
+        async with self._turn:
+            conversation = await self._open()
+            try:
+                async with asyncio.timeout(self._deadline_s if deadline_s is None else deadline_s):
+                    rows = await conversation.ask(*words)
+            except Trap:
+                self.reachable = True
+                raise
+            except BROKEN as error:
+                self._drop()
+                self.reachable = False
+                raise self._unreachable(f"did not answer {words[0]}", error) from error
+            except BaseException:  # the caller was cancelled in mid-sentence
+                self._drop()
+                raise
+            self.reachable = True
+            return rows
+
+    async def close(self) -> None:
+        """End the connection. A later `ask` opens a new one."""
+        conversation, self._conversation = self._conversation, None
+        if conversation is not None:
+            await conversation.close()
+
+    async def _open(self) -> Conversation:
+        if self._conversation is not None and self._conversation.is_alive:
+            return self._conversation
+        self._drop()
+        self._respect_the_pause()
+        try:
+            conversation = await self._enter()
+        except RouterRefused as refusal:
+            self._postpone(refusal)
+            raise
+        except BROKEN as error:
+            self._postpone(None)
+            raise self._unreachable("does not answer", error) from error
+        self._failures, self._refusal = 0, None
+        self._conversation = conversation
+        self.generation += 1
+        _log.info(
+            "router %s: connected", self._login.name, extra={"action": "router.connected", "router_id": self._login.router_id}
+        )
+        return conversation
+
+    async def _enter(self) -> Conversation:
+        conversation = await connect(self._login, deadline_s=min(CONNECT_S, self._deadline_s))
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await log_in(conversation, self._login.username, self._login.password.reveal())
+        except Trap as trap:
+            conversation.abort()
+            raise RouterRefused(
+                f"router {self._login.name} does not accept the user name or password of {self._login.username!r} ({trap.text})"
+            ) from trap
+        except BaseException:
+            conversation.abort()
+            raise
+        return conversation
+
+    def _respect_the_pause(self) -> None:
+        if self._clock.monotonic_s() >= self._retry_at_s:
+            return
+        if self._refusal is not None:
+            raise RouterRefused(self._refusal.message)
+        raise RouterUnreachable(f"router {self._login.name} did not answer a moment ago")
+
+    def _postpone(self, refusal: RouterRefused | None) -> None:
+        pause_s = min(BACKOFF_CAP_S, BACKOFF_FIRST_S * 2 ** min(self._failures, 10)) * (1 - self._random_share() / 2)
+        self._failures += 1
+        self._retry_at_s = self._clock.monotonic_s() + pause_s
+        self._refusal = refusal
+        self.reachable = False
+
+    def _drop(self) -> None:
+        if self._conversation is not None:
+            self._conversation.abort()
+            self._conversation = None
+
+    def _unreachable(self, what: str, error: Exception) -> RouterUnreachable:
+        _log.warning(
+            "router %s %s: %r", self._login.name, what, error, extra={"action": "router.lost", "router_id": self._login.router_id}
+        )
+        return RouterUnreachable(f"router {self._login.name} at {self._login.host}:{self._login.port} {what}")

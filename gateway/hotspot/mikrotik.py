@@ -1,0 +1,104 @@
+"""The hotspot of a MikroTik router behind `gateway.hotspot.base.Hotspot`, over the RouterOS API.
+
+Here are the verbs, one at a time per router, and the translation of the router's refusals. The two ways in are `users` and
+`bindings`; both are shut in `shut_out`, because an operator may have changed from one to the other.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.clock import Clock
+from gateway.errors import RouterRefused, RouterUnreachable
+from gateway.hotspot.base import Device, RouterLogin, Snapshot, WantedAccess, Way
+from gateway.hotspot.bindings import Bindings
+from gateway.hotspot.hosts import Hosts
+from gateway.hotspot.link import COMMAND_S, Link
+from gateway.hotspot.survey import Survey, uptime_s
+from gateway.hotspot.users import Users
+from gateway.hotspot.wire import Trap
+from gateway.hotspot.words import Unintelligible
+from gateway.identity import IpAddress, MacAddress
+
+PROBE_S = 5.0
+"""A router that takes longer for the cheapest question is not one to sell on now: purchases for it are refused within 15 s
+(contract, bounds)."""
+
+REFUSALS = (
+    ("not enough permissions", "its API user lacks a right: the group needs the policies api, read and write"),
+    ("license", "its licence allows no more hotspot users at the same time"),
+    ("session limit", "its licence allows no more hotspot users at the same time"),
+    ("no more sessions", "the user is logged in on as many devices as its profile allows"),
+    ("no such command", "it has no hotspot: the package is missing or device-mode forbids it"),
+    ("unknown parameter", "its RouterOS version does not know what we ask for"),
+)
+"""Part of a trap's text, in lower case, and what the operator is told before the router's own words (facts, routeros 1.9, 6)."""
+
+
+class MikrotikHotspot:
+    """One router's hotspot over two connections: one for commands, one for long prints, so that no sale waits for a survey."""
+
+    def __init__(self, login: RouterLogin, clock: Clock, *, deadline_s: float = COMMAND_S, probe_s: float = PROBE_S) -> None:
+        self._login = login
+        self._probe_s = probe_s
+        self._commands = Link(login, clock, deadline_s=deadline_s)
+        self._prints = Link(login, clock, deadline_s=deadline_s)
+        self._hosts = Hosts(self._commands)
+        self._bindings = Bindings(self._commands, login.hotspot_server, self._hosts)
+        self._users = Users(self._commands, login.hotspot_server, self._hosts, self._bindings)
+        self._survey = Survey(self._prints)
+        self._verb = asyncio.Lock()
+
+    @property
+    def reachable(self) -> bool | None:
+        """See `Hotspot`; the connection for commands decides."""
+        return self._commands.reachable
+
+    async def locate(self, mac: MacAddress | None, ip: IpAddress | None) -> Device | None:
+        """See `Hotspot`. An address after universal NAT is found too."""
+        with self._refusals():
+            host = await self._hosts.find(mac, ip)
+            return host.device if host else None
+
+    async def authorize(self, wanted: WantedAccess) -> Device:
+        """See `Hotspot`. With `Way.USER` three commands when all is well, and nothing is written when nothing differs."""
+        with self._refusals():
+            async with self._verb:
+                if self._login.way is Way.USER:
+                    return await self._users.admit(wanted)
+                device = await self._bindings.admit(wanted)
+                await self._users.remove_rows(wanted.mac)  # of the other way, from before the operator changed it
+                return device
+
+    async def shut_out(self, mac: MacAddress) -> None:
+        """See `Hotspot`. What lets the device in again goes first: user, session, cookies, binding, host row."""
+        with self._refusals():
+            async with self._verb:
+                await self._users.withdraw(mac)
+                await self._bindings.withdraw(mac)
+
+    async def uptime_s(self) -> int:
+        """See `Hotspot`."""
+        with self._refusals():
+            return await uptime_s(self._commands, deadline_s=self._probe_s)
+
+    async def observe(self) -> Snapshot:
+        """See `Hotspot`."""
+        with self._refusals():
+            return await self._survey.take()
+
+    async def close(self) -> None:
+        """End both connections."""
+        await self._commands.close()
+        await self._prints.close()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        """Foreign words stop here: traps become a sentence for the operator."""
+        try:
+            yield
+        except Trap as trap:
+            reason = next((told for part, told in REFUSALS if part in trap.text.lower()), "it refuses a command")
+            raise RouterRefused(f"router {self._login.name}: {reason} ({trap.text})") from trap
+        except Unintelligible as nonsense:
+            raise RouterUnreachable(f"router {self._login.name} answers nonsense: {nonsense}") from nonsense

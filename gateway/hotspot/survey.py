@@ -1,0 +1,91 @@
+"""Everything of ours on one router, read in one go for the comparison with the database.
+
+Reads only, over the link for long prints, with the attributes it needs and no others: thousands of full rows time out (facts,
+routeros 6). A table that could not be read raises; nothing here turns that into an empty one.
+"""
+
+from collections.abc import Iterable
+
+from gateway.hotspot.base import MarkedRow, Snapshot
+from gateway.hotspot.bindings import opens
+from gateway.hotspot.hosts import mac_in
+from gateway.hotspot.link import Link
+from gateway.hotspot.tables import Table
+from gateway.hotspot.users import names_for
+from gateway.hotspot.words import Mark, Row, Unintelligible, bytes_in, number_at, seconds_at
+from gateway.identity import MacAddress
+
+COMMENTED = "?>comment="
+"""Rows with any comment: the API can compare but not search (facts, routeros 1.7); whose comment it is, is read here."""
+
+
+async def uptime_s(link: Link, *, deadline_s: float | None = None) -> int:
+    """Seconds since the router started."""
+    rows = await link.ask("/system/resource/print", "=.proplist=uptime", deadline_s=deadline_s)
+    seconds = seconds_at(rows[0], "uptime") if rows else None
+    if seconds is None:
+        raise Unintelligible("no uptime in /system/resource")
+    return seconds
+
+
+class Survey:
+    """Reads the tables of one router."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._users = Table(link, "/ip/hotspot/user", "name,mac-address,profile,comment,limit-bytes-total,bytes-in,bytes-out")
+        self._names = Table(link, "/ip/hotspot/user", "name")
+        self._bindings = Table(link, "/ip/hotspot/ip-binding", "mac-address,type,bypassed,blocked,comment,disabled")
+        self._active = Table(link, "/ip/hotspot/active", "user,mac-address")
+        self._hosts = Table(link, "/ip/hotspot/host", "mac-address")
+
+    async def take(self) -> Snapshot:
+        """Read everything. Users come before sessions, so that one who is let in meanwhile is never seen as a stray."""
+        uptime = await uptime_s(self._link)
+        users = await self._users.rows(COMMENTED)
+        bindings = await self._bindings.rows(COMMENTED)
+        active = await self._active.rows()
+        hosts = await self._hosts.rows()
+        online = {(row.get("user", ""), mac) for row in active if (mac := mac_in(row.get("mac-address")))}
+        return Snapshot(
+            uptime_s=uptime,
+            rows=(*_user_rows(users, online), *_binding_rows(bindings)),
+            strays=await self._strays(online, {row.get("name", "") for row in users}),
+            hosts=frozenset(mac for row in hosts if (mac := mac_in(row.get("mac-address")))),
+        )
+
+    async def _strays(self, online: set[tuple[str, MacAddress]], known: set[str]) -> tuple[MacAddress, ...]:
+        """Devices online under one of their own names although no such user exists; hand-made users are looked up for that."""
+        suspects = {(user, mac) for user, mac in online if user in names_for(mac) and user not in known}
+        if not suspects:
+            return ()
+        names = {row.get("name", "") for row in await self._names.rows()}
+        return tuple(sorted({mac for user, mac in suspects if user not in names}))
+
+
+def _user_rows(rows: Iterable[Row], online: set[tuple[str, MacAddress]]) -> Iterable[MarkedRow]:
+    for row in rows:
+        mark, mac = Mark.on(row), mac_in(row.get("mac-address"))
+        if mark:
+            limit_bytes = number_at(row, "limit-bytes-total")
+            yield MarkedRow(
+                grant_id=mark.grant_id,
+                until_epoch_s=mark.until_epoch_s,
+                mac=mac,
+                profile_name=row.get("profile", "default"),
+                online=mac is not None and (row.get("name", ""), mac) in online,
+                used_up=0 < limit_bytes <= bytes_in(row),
+            )
+
+
+def _binding_rows(rows: Iterable[Row]) -> Iterable[MarkedRow]:
+    for row in rows:
+        if mark := Mark.on(row):
+            yield MarkedRow(
+                grant_id=mark.grant_id,
+                until_epoch_s=mark.until_epoch_s,
+                mac=mac_in(row.get("mac-address")),
+                profile_name=None,
+                online=opens(row),
+                used_up=False,
+            )

@@ -1,0 +1,192 @@
+"""The way in by a hotspot user: a row named as the MAC and bound to it, and a session under that name.
+
+When all is well it is three commands: add, log in, read back. Any other answer of the router leads to reading the state and
+mending what differs; the text of a trap decides nothing, because it differs between versions and can be translated.
+"""
+
+from gateway.errors import DeviceAbsent, RouterRefused
+from gateway.hotspot.base import Device, WantedAccess
+from gateway.hotspot.bindings import Bindings
+from gateway.hotspot.hosts import Host, Hosts
+from gateway.hotspot.link import Link
+from gateway.hotspot.profiles import Profiles
+from gateway.hotspot.sessions import Sessions, ends_early, fits
+from gateway.hotspot.tables import Table, any_of
+from gateway.hotspot.wire import Trap
+from gateway.hotspot.words import ANY_SERVER, Mark, Row, bytes_in, duration, flag_at, is_ours, number_at, seconds_at
+from gateway.identity import IpAddress, MacAddress
+
+NO_LIMIT = "0"
+
+
+def names_for(mac: MacAddress) -> tuple[str, str]:
+    """The names that our user of this device may have.
+
+    Its MAC, so that login by MAC finds it; or, when a hand-made user has that name, one beside it.
+    """
+    return mac.text, f"{mac.text}-gateway"
+
+
+class Users:
+    """Hotspot users of one router, and the sessions under their names."""
+
+    def __init__(self, link: Link, server: str | None, hosts: Hosts, bindings: Bindings) -> None:
+        self._table = Table(
+            link,
+            "/ip/hotspot/user",
+            "name,server,mac-address,profile,limit-uptime,limit-bytes-total,uptime,bytes-in,bytes-out,comment,disabled",
+        )
+        self._server = server or ANY_SERVER
+        self._profiles = Profiles(link)
+        self._sessions = Sessions(link)
+        self._hosts = hosts
+        self._bindings = bindings
+
+    async def admit(self, wanted: WantedAccess) -> Device:
+        """Bring user and session to the wanted state and read the session back.
+
+        Raises DeviceAbsent when the router does not see the device; the user stays, so that login by MAC lets it in later.
+        """
+        await self._profiles.ensure(wanted.profile)
+        try:
+            await self._table.add(self._properties(wanted))
+            name = wanted.mac.text
+        except Trap as trap:
+            name, session = await self._mend(wanted, trap)
+            if session is not None:
+                return _device(wanted, session)
+        return await self._bring_online(wanted, name)
+
+    async def withdraw(self, mac: MacAddress) -> None:
+        """Remove our users of this device, their sessions and cookies, and see that they are gone; others' stay."""
+        rows = await self._table.rows(*_named(mac))
+        await self._table.purge(_named(mac), is_ours, seen=rows)
+        await self._sessions.purge(mac, _names_of_ours(mac, rows))
+
+    async def remove_rows(self, mac: MacAddress) -> None:
+        """Remove our users of this device only: the part of `withdraw` that outlives a session."""
+        await self._table.purge(_named(mac), is_ours)
+
+    # The user row
+
+    def _properties(self, wanted: WantedAccess, *, used_s: int = 0, used_bytes: int = 0) -> dict[str, str]:
+        """What the row should say. Its limits are for its lifetime, so what was used is added (facts, routeros 3.2)."""
+        properties = {
+            "name": wanted.mac.text,
+            "mac-address": wanted.mac.text,
+            "profile": wanted.profile.name,
+            "server": self._server,
+            "limit-uptime": duration(used_s + max(1, wanted.remaining_s)),  # zero would mean: no limit
+            "comment": Mark(wanted.grant_id, wanted.until_epoch_s).comment,
+        }
+        if wanted.data_limit_bytes is not None:
+            properties["limit-bytes-total"] = str(used_bytes + max(1, wanted.data_limit_bytes))
+        return properties
+
+    async def _mend(self, wanted: WantedAccess, trap: Trap) -> tuple[str, Row | None]:
+        """The row could not be added: adjust ours, or stand beside another's.
+
+        Returns its name, and the session that is as wanted already. Raises the trap when nothing explains it.
+        """
+        rows = await self._table.rows(*_named(wanted.mac))
+        ours = sorted(filter(is_ours, rows), key=lambda row: row.get("server", ANY_SERVER) != self._server)
+        for surplus in ours[1:]:
+            await self._table.remove(surplus)
+        if ours:
+            return ours[0]["name"], await self._adjust(ours[0], wanted)
+        taken = {row["name"] for row in rows}
+        free = [name for name in names_for(wanted.mac) if name not in taken]
+        if not free:
+            raise trap
+        await self._profiles.ensure(wanted.profile, again=True)  # somebody may have removed it
+        await self._table.add(self._properties(wanted) | {"name": free[0]})
+        return free[0], None
+
+    async def _adjust(self, row: Row, wanted: WantedAccess) -> Row | None:
+        """Set what differs, end a session to which that would not apply, and return the session that may go on."""
+        sessions = [session for session in await self._sessions.of(wanted.mac) if session.get("user") == row["name"]]
+        changes = self._differences(row, sessions, wanted)
+        if changes:
+            await self._table.change(row, changes)
+        stale = "profile" in changes or "limit-bytes-total" in changes
+        if sessions and not stale and not ends_early(sessions[0], wanted.remaining_s):
+            return sessions[0]
+        await self._sessions.end(sessions)
+        return None
+
+    def _differences(self, row: Row, sessions: list[Row], wanted: WantedAccess) -> dict[str, str]:
+        """What must be set on our row. An equal mark means an equal purchase: its data limit is not counted out anew."""
+        used_s = sum(seconds_at(counted, "uptime") or 0 for counted in (row, *sessions))
+        target = self._properties(wanted, used_s=used_s, used_bytes=sum(map(bytes_in, (row, *sessions))))
+        target.setdefault("limit-bytes-total", NO_LIMIT)
+        shown = {"name": row["name"], "server": ANY_SERVER, "limit-bytes-total": NO_LIMIT, **row}
+        same_purchase = shown.get("comment") == target["comment"]
+        limit_s = seconds_at(row, "limit-uptime")
+        if limit_s and fits(limit_s - used_s, wanted.remaining_s):
+            target["limit-uptime"] = shown["limit-uptime"]
+        if same_purchase and (number_at(row, "limit-bytes-total") > 0) == (wanted.data_limit_bytes is not None):
+            target["limit-bytes-total"] = shown["limit-bytes-total"]
+        changes = {name: value for name, value in target.items() if name != "name" and shown.get(name) != value}
+        return changes | ({"disabled": "no"} if flag_at(row, "disabled") else {})
+
+    # The session
+
+    async def _bring_online(self, wanted: WantedAccess, name: str) -> Device:
+        """Log the device in where it was last seen; failing that, clear what is in the way and log it in where it is now."""
+        sessions: list[Row] = []
+        if wanted.ip is not None:
+            session, sessions, _ = await self._log_in(wanted, name, wanted.ip.text)
+            if session is not None:
+                return _device(wanted, session)
+        host = await self._hosts.of(wanted.mac, wanted.ip)
+        if host is None:
+            raise _absent(wanted)
+        if host.bypassed:
+            return await self._through_a_binding(wanted, host)
+        await self._sessions.end(sessions or await self._sessions.of(wanted.mac))
+        session, _, trap = await self._log_in(wanted, name, host.login_ip)
+        if session is not None:
+            return _device(wanted, session)
+        raise trap or RouterRefused(f"the router says that it logged {wanted.mac} in, but shows no session of it")
+
+    async def _log_in(self, wanted: WantedAccess, name: str, ip: str) -> tuple[Row | None, list[Row], Trap | None]:
+        """Try; and read what is there now, whatever was answered: the session that is as wanted, all sessions, the trap."""
+        trap = None
+        try:
+            await self._sessions.log_in(name, wanted.mac, ip)
+        except Trap as refused:
+            trap = refused
+        sessions = await self._sessions.of(wanted.mac)
+        for session in sessions:
+            # After a trap, a session under this name is the device's own login by MAC, or a leftover of a removed user.
+            as_wanted = trap is None or fits(seconds_at(session, "session-time-left"), wanted.remaining_s)
+            if session.get("user") == name and as_wanted:
+                return session, sessions, trap
+        return None, sessions, trap
+
+    async def _through_a_binding(self, wanted: WantedAccess, host: Host) -> Device:
+        """A bypassed device cannot log in. Another's binding lets it through anyway; ours is of the other way and must go."""
+        if not await self._bindings.withdraw(wanted.mac):
+            return host.device
+        raise _absent(wanted)
+
+
+def _named(mac: MacAddress) -> tuple[str, ...]:
+    return any_of(*(f"name={name}" for name in names_for(mac)))
+
+
+def _names_of_ours(mac: MacAddress, rows: list[Row]) -> frozenset[str]:
+    """The names under which this device may be online by our doing: of our rows, and of rows of ours that are gone."""
+    others = {row["name"] for row in rows if not is_ours(row)}
+    return frozenset(names_for(mac)) - others | {row["name"] for row in rows if is_ours(row)}
+
+
+def _absent(wanted: WantedAccess) -> DeviceAbsent:
+    return DeviceAbsent(f"the router does not see the device {wanted.mac} at the moment")
+
+
+def _device(wanted: WantedAccess, session: Row) -> Device:
+    try:
+        return Device(wanted.mac, IpAddress.parse(session.get("address", "")))
+    except ValueError:
+        raise RouterRefused(f"the router shows a session of {wanted.mac} without an address") from None

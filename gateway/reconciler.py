@@ -1,0 +1,332 @@
+"""The four jobs that keep the promise: settle unsettled payments, open owed grants, close due grants, compare with the router.
+
+Each is level-triggered: it looks at what is, not at what happened, so that a start, a repaired router or a lost webhook need no
+path of their own. `run_once` does everything that is to be done now and says when to look again. One failing item never holds up
+the others.
+"""
+
+import asyncio
+import logging
+import random
+import sqlite3
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from gateway.access import Grant, GrantState, current, horizon_s
+from gateway.clock import Clock
+from gateway.errors import GatewayError, RouterUnreachable
+from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
+from gateway.heartbeat import Heartbeat
+from gateway.hotspot.base import MarkedRow, Snapshot
+from gateway.identity import MacAddress
+from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState, next_check_s
+from gateway.settlement import Settlement
+from gateway.store import access as grant_rows
+from gateway.store import payments as payment_rows
+from gateway.store.database import Database
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""How many questions one owner's provider gets at a time: an outage that ends must not become a burst that is throttled."""
+
+RETRY_S = 2.0
+"""How soon a router that did not answer is tried again. Most tries cost nothing: the link fails them fast while it backs off."""
+
+PULSE_S = 5.0
+"""How often a router is asked for its uptime: an outage is noticed within 15 s (contract, "Bounds"), for one small question."""
+
+COMPARE_S = 30.0
+"""How often everything is compared: full tables at most every 30 to 60 seconds on small routers (facts, platform G3)."""
+
+SETTLING_S = 60.0
+"""How long after a reboot the comparison runs with every pulse: phones come back one by one, and have paid."""
+
+AWAITED_S = 3_600.0
+"""How long a paid phone that the router does not see is looked for with every pulse, before it is looked for with each comparison."""
+
+
+class Settle:
+    """Asks the provider about every payment that has no final word, in the rhythm of `next_check_s`."""
+
+    name = "settle"
+
+    def __init__(self, settlement: Settlement, db: Database, clock: Clock, rng: random.Random) -> None:
+        self._settlement = settlement
+        self._db = db
+        self._clock = clock
+        self._rng = rng
+        self._due_at_s: dict[str, float] = {}
+        """By payment id, in monotonic seconds: a stepped wall clock cannot stop the questions."""
+        self._just_started = True
+
+    async def run_once(self) -> float | None:
+        """Ask about every payment that is due."""
+        if self._just_started:
+            await self._settlement.recover()
+        after_s = self._clock.wall_s() - LISTEN_S
+        payments = await self._db.read(lambda tx: payment_rows.listened_for(tx, after_s))
+        now_s = self._clock.monotonic_s()
+        self._due_at_s = {payment.id: self._due_at_s.get(payment.id, now_s + self._first_wait_s(payment)) for payment in payments}
+        self._just_started = False
+        due = [payment for payment in payments if self._due_at_s[payment.id] <= now_s]
+        by_owner = groupby(sorted(due, key=lambda payment: payment.owner_id), key=lambda payment: payment.owner_id)
+        await asyncio.gather(*(self._ask_all(list(owned)) for _, owned in by_owner))
+        soonest_s = min(self._due_at_s.values(), default=None)
+        return None if soonest_s is None else max(0.0, soonest_s - self._clock.monotonic_s())
+
+    def _first_wait_s(self, payment: Payment) -> float:
+        if self._just_started:
+            return 0.0
+        age_s = self._age_s(payment)
+        return next_check_s(age_s, undecided=payment.is_undecided) - age_s
+
+    async def _ask_all(self, payments: Sequence[Payment]) -> None:
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(payment: Payment) -> None:
+            async with slots:
+                await self._ask(payment)
+
+        await asyncio.gather(*(ask(payment) for payment in payments))
+
+    async def _ask(self, payment: Payment) -> None:
+        settled: Payment | None = None
+        if (wait_s := self._settlement.seconds_to_wait(payment.id)) > 0:
+            self._due_at_s[payment.id] = self._clock.monotonic_s() + wait_s
+            return
+        try:
+            settled = await self._settlement.settle(payment.id)
+            if settled.is_undecided and self._is_hopeless(settled):
+                settled = await self._settlement.give_up(payment.id)
+        except Exception as fault:  # noqa: BLE001 - one payment's trouble must not stop the others'
+            _tell("payment could not be settled yet", fault, {"action": "settle_failed", "payment": payment.id})
+        self._due_at_s[payment.id] = self._clock.monotonic_s() + self._pause_s(settled or payment)
+
+    def _is_hopeless(self, payment: Payment) -> bool:
+        age_s = self._age_s(payment)
+        return age_s >= LISTEN_S or (payment.state is PaymentState.UNKNOWN and payment.invoice_id is None and age_s >= NOT_FOUND_S)
+
+    def _pause_s(self, payment: Payment) -> float:
+        age_s = self._age_s(payment)
+        pause_s = next_check_s(age_s, undecided=payment.is_undecided) - age_s
+        return pause_s * self._rng.uniform(0.95, 1.0)  # spread: what failed together is not asked together again
+
+    def _age_s(self, payment: Payment) -> float:
+        return max(0.0, self._clock.wall_s() - (payment.pushed_at_s or payment.created_at_s))
+
+
+class Open:
+    """Lets through whoever is owed access on one router."""
+
+    def __init__(self, gate: Gate, db: Database) -> None:
+        self._gate = gate
+        self._db = db
+        self.name = f"open:{gate.router_id}"
+
+    async def run_once(self) -> float | None:
+        """Open every owed grant, oldest first: the order in which a device's grants follow each other."""
+        owed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.OWED))
+        return await _each((grant, self._gate.open(grant)) for grant in owed)
+
+
+class Close:
+    """Ends the grants of one router whose time is over: a timer on the next one, which the database keeps."""
+
+    def __init__(self, gate: Gate, db: Database, clock: Clock, heartbeat: Heartbeat) -> None:
+        self._gate = gate
+        self._db = db
+        self._clock = clock
+        self._heartbeat = heartbeat
+        self.name = f"close:{gate.router_id}"
+
+    async def run_once(self) -> float | None:
+        """End every grant that is due, and say how long it is until the next one."""
+        if not self._heartbeat.clock_is_trusted:
+            return PULSE_S
+        grants = await self._db.read(
+            lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE, GrantState.ENDING)
+        )
+        now_s = self._clock.wall_s()
+        due = sorted((grant for grant in grants if grant.ends_s <= now_s or grant.state is GrantState.ENDING), key=_ends_s)
+        retry_s = await _each((grant, self._gate.end(grant, grant.ended_because or "time")) for grant in due)
+        waits = [grant.ends_s - self._clock.wall_s() for grant in grants if grant not in due]
+        return min((wait for wait in (*waits, retry_s) if wait is not None), default=None)
+
+
+class Compare:
+    """Watches one router: its pulse, and whether it shows what the database says."""
+
+    def __init__(self, gate: Gate, db: Database, clock: Clock) -> None:
+        self._gate = gate
+        self._db = db
+        self._clock = clock
+        self.name = f"compare:{gate.router_id}"
+        self._booted_at_s: float | None = None
+        """When the router started, in our monotonic seconds; None while it is out of sight."""
+        self._compared_at_s = float("-inf")
+        self._settling_until_s = float("-inf")
+
+    async def run_once(self) -> float | None:
+        """Feel the pulse; compare everything when it is time, after a reboot, and whenever the router comes back."""
+        try:
+            back = self._note_pulse(await self._gate.hotspot.uptime_s())
+            if back or self._is_time() or await self._somebody_is_awaited():
+                await self._compare(await self._gate.hotspot.observe())
+                self._compared_at_s = self._clock.monotonic_s()
+        except GatewayError as fault:
+            self._note_silence(fault)
+            return RETRY_S
+        return PULSE_S
+
+    def _note_pulse(self, uptime_s: int) -> bool:
+        """Whether the router was out of sight or has restarted, however quickly."""
+        now_s, before_s = self._clock.monotonic_s(), self._booted_at_s
+        self._booted_at_s = now_s - uptime_s
+        rebooted = before_s is not None and self._booted_at_s > before_s + PULSE_S / 2
+        if rebooted:
+            log.warning("router %s has restarted", self._gate.router_id, extra={"action": "router_rebooted"})
+        if before_s is None or rebooted:
+            self._settling_until_s = now_s + SETTLING_S
+            return True
+        return False
+
+    def _note_silence(self, fault: GatewayError) -> None:
+        if self._booted_at_s is not None or self._compared_at_s == float("-inf"):
+            log.warning("router %s: %s", self._gate.router_id, fault, extra={"action": "router_unreachable"})
+        self._booted_at_s = None
+        self._compared_at_s = self._clock.monotonic_s()
+
+    def _is_time(self) -> bool:
+        now_s = self._clock.monotonic_s()
+        return now_s < self._settling_until_s or now_s - self._compared_at_s >= COMPARE_S
+
+    async def _somebody_is_awaited(self) -> bool:
+        """Whether somebody paid within the last hour whose phone the router did not see: it may come back any moment."""
+        unclaimed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.UNCLAIMED))
+        since_s = self._clock.wall_s() - AWAITED_S
+        return any(grant.mac is not None and grant.created_at_s > since_s for grant in unclaimed)
+
+    async def _compare(self, seen: Snapshot) -> None:
+        grants, history = await self._db.read(lambda tx: self._memory(tx, seen))
+        for drift in drifts(grants, seen, history, self._clock.wall_s()):
+            log.info("router shows something else for %s: %s", drift.mac, drift.what, extra={"action": "drift"})
+            await _guarded(self._mend(drift), {"action": "repair_failed"})
+        for grant in grants:
+            if grant.state is GrantState.UNCLAIMED and grant.mac in seen.hosts:
+                await self._gate.claim(grant)
+
+    def _memory(self, tx: sqlite3.Connection, seen: Snapshot) -> "tuple[list[Grant], History]":
+        router_id = self._gate.router_id
+        live = grant_rows.on_router(tx, router_id, GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING)
+        strays = frozenset(mac for mac in seen.strays if grant_rows.is_known(tx, router_id, mac))
+        shown = {row.grant_id for row in seen.rows}
+        return live, History(strays, frozenset(shown - grant_rows.known(tx, shown)))
+
+    async def _mend(self, drift: "Drift") -> None:
+        if drift.used_up is not None:
+            await self._gate.end(drift.used_up, "data")
+        else:
+            await self._gate.repair(drift.mac)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A device for which the router shows something else than the database."""
+
+    mac: MacAddress
+    what: str
+    used_up: Grant | None = None
+    """The grant whose data limit the router has counted to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the database remembers of what the router shows."""
+
+    customers: frozenset[MacAddress]
+    """Of the strays, those that were granted access on this router once: the others are none of our business."""
+    unknown_grants: frozenset[str]
+    """Grants on our rows that the database does not know: sold before it was restored from a backup."""
+
+
+def drifts(grants: Iterable[Grant], seen: Snapshot, history: History, now_s: float) -> list[Drift]:
+    """Both kinds of difference: who should pass and does not, and who passes and should not."""
+    queues, under_way = _by_device(grants)
+    rows: dict[MacAddress, list[MarkedRow]] = {}
+    for row in seen.rows:
+        if row.mac is not None:
+            rows.setdefault(row.mac, []).append(row)
+    found = [drift for mac, queue in queues.items() if (drift := _missing(mac, queue, rows.get(mac, []), seen))]
+    idle = {mac for mac in rows if mac not in queues and mac not in under_way}
+    found += [Drift(mac, "let through without a grant") for mac in idle if not _is_adopted(rows[mac], history, now_s)]
+    strays = history.customers - queues.keys() - under_way
+    return [*found, *(Drift(mac, "online without a user") for mac in strays)]
+
+
+def _by_device(grants: Iterable[Grant]) -> tuple[dict[MacAddress, list[Grant]], set[MacAddress]]:
+    """The active grants of each device, and the devices on which something is under way."""
+    queues: dict[MacAddress, list[Grant]] = {}
+    under_way: set[MacAddress] = set()
+    for grant in grants:
+        if grant.mac is None:
+            continue
+        if grant.state is GrantState.ACTIVE:
+            queues.setdefault(grant.mac, []).append(grant)
+        else:
+            under_way.add(grant.mac)
+    return queues, under_way
+
+
+def _missing(mac: MacAddress, queue: list[Grant], shown: list[MarkedRow], seen: Snapshot) -> Drift | None:
+    turn = current(queue)
+    if len(shown) != 1:
+        return Drift(mac, "not let through" if not shown else "let through twice")
+    row = shown[0]
+    if row.used_up and row.grant_id == turn.id:
+        return Drift(mac, "data limit reached", used_up=turn)
+    if row.grant_id != turn.id:
+        return Drift(mac, "let through under another grant")
+    if row.until_epoch_s is None or abs(row.until_epoch_s - ACTIVATION_ALLOWANCE_S - horizon_s(queue)) > ACTIVATION_ALLOWANCE_S:
+        return Drift(mac, "its end is another")
+    if not row.online and mac in seen.hosts:
+        return Drift(mac, "in sight, but not online")
+    return None
+
+
+def _is_adopted(shown: list[MarkedRow], history: History, now_s: float) -> bool:
+    """Whether a row stays although the database knows nothing of it: its time was paid for, and its comment says until when."""
+    return all(row.grant_id in history.unknown_grants and (row.until_epoch_s or 0) > now_s for row in shown)
+
+
+def _ends_s(grant: Grant) -> float:
+    return grant.ends_s
+
+
+async def _each(work: Iterable[tuple[Grant, Awaitable[object]]]) -> float | None:
+    """Do the work on each grant; the seconds until what could not be done is tried again, None when all is done."""
+    retry_s: float | None = None
+    for grant, deed in work:
+        if not await _guarded(deed, {"action": "grant_failed", "payment": grant.payment_id, "grant": grant.id}):
+            retry_s = RETRY_S
+    return retry_s
+
+
+async def _guarded(deed: Awaitable[object], ids: dict[str, str]) -> bool:
+    """Whether it was done. One item's trouble is told and must not stop the others."""
+    try:
+        await deed
+    except Exception as fault:  # noqa: BLE001 - see above
+        _tell("not done yet", fault, ids)
+        return False
+    return True
+
+
+def _tell(what: str, fault: Exception, ids: dict[str, str]) -> None:
+    if isinstance(fault, RouterUnreachable):
+        log.debug("%s: %s", what, fault, extra=ids)
+    elif isinstance(fault, GatewayError):
+        log.warning("%s: %s", what, fault, extra=ids)
+    else:
+        log.error("%s: %r", what, fault, exc_info=fault, extra=ids)

@@ -1,0 +1,198 @@
+"""Selling: from the customer's tap to a prompt on the phone.
+
+State is written before each effect and confirmed after it. A push is sent by one line, once per payment, and never repeated: when
+its answer is lost, the payment is looked up at the provider by `gateway.settlement`.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.catalogue import Owner, Router, Site, package_on_sale
+from gateway.clock import Clock
+from gateway.errors import (
+    Conflict,
+    GatewayError,
+    Invalid,
+    ProviderRefused,
+    ProviderUnreachable,
+    PushOutcomeUnknown,
+    Unavailable,
+)
+from gateway.identity import IpAddress, MacAddress, Money, PhoneNumber
+from gateway.numbering import parse_phone
+from gateway.packages import Package
+from gateway.payments import INTASEND, PUSH_OPEN_S, Payment, PaymentEvent, PaymentState
+from gateway.providers.base import InvoiceReport, Provider, PushOrder
+from gateway.scheduler import Scheduler
+from gateway.store import payments as payment_rows
+from gateway.store.database import Database
+
+log = logging.getLogger(__name__)
+
+_ROUTER_RETRY_S = 15  # what a customer is told to wait when the router is down: an outage is noticed and healed in that time
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseRequest:
+    """What a customer asks for, as it was read from the request."""
+
+    router_id: int
+    package_id: int
+    phone: str
+    amount: Money
+    method: str
+    mac: MacAddress | None
+    ip: IpAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """A payment, and whether it is a second tap on one that was there already."""
+
+    payment: Payment
+    repeated: bool
+
+
+class Sales:
+    """The flows of buying, one public verb each."""
+
+    def __init__(self, site: Site, db: Database, clock: Clock, scheduler: Scheduler) -> None:
+        self._site = site
+        self._db = db
+        self._clock = clock
+        self._scheduler = scheduler
+        self._pushes: dict[str, asyncio.Task[Payment]] = {}
+
+    async def start_purchase(self, owner: Owner, request: PurchaseRequest) -> Purchase:
+        """Record a payment and put one prompt on the customer's phone.
+
+        A second tap (same package, same device, prompt still open) gives the same payment again. Raises NotFound, Invalid,
+        Conflict, Unavailable, ProviderRefused or ProviderUnreachable; from the moment router, package and phone are known, the
+        refusal is recorded as a failed payment, whose id the error carries (specification, decision 6).
+        """
+        router = self._site.catalogue.router(owner.id, request.router_id)
+        package = package_on_sale(router, request.package_id)
+        draft = self._draft(owner, package, request, _phone(request.phone))
+        try:
+            provider = self._admit(draft, router, package)
+        except GatewayError as refusal:
+            raise await self._refused(draft, refusal) from None
+        payment = await self._db.write(lambda tx: _claim(tx, draft))
+        if payment.id != draft.id:
+            return Purchase(await self._pushed(payment), repeated=True)
+        log.info("%s asks %s for %s KES: %s", router.name, draft.phone, draft.amount, package.name, extra=_ids(payment, "asked"))
+        self._pushes[payment.id] = self._scheduler.in_hand(self._push(provider, payment, package, router))
+        return Purchase(await self._pushed(payment), repeated=False)
+
+    def _draft(self, owner: Owner, package: Package, request: PurchaseRequest, phone: PhoneNumber) -> Payment:
+        now_s, payment_id = self._clock.wall_s(), str(uuid.uuid4())
+        return Payment(
+            id=payment_id,
+            owner_id=owner.id,
+            router_id=request.router_id,
+            package_id=package.id,
+            phone=phone,
+            amount=request.amount,
+            duration=package.duration,
+            method=request.method,
+            provider=INTASEND,
+            api_ref=f"HG-{uuid.UUID(payment_id).hex.upper()}",
+            mac=request.mac,
+            ip=request.ip,
+            created_at_s=now_s,
+            updated_at_s=now_s,
+        )
+
+    def _admit(self, draft: Payment, router: Router, package: Package) -> Provider:
+        """Everything that can be wrong before money is asked for."""
+        if draft.method != "mpesa":
+            raise Invalid(f'Payment method "{draft.method}" is not supported: use "mpesa"')
+        if draft.amount != package.price:
+            raise Invalid(f"Amount must match package price: {package.price} KES")
+        if not package.price.is_whole:
+            raise Invalid("M-Pesa takes whole shillings only: the price of this package has to be changed")
+        provider = self._site.provider(draft.owner_id)
+        if self._site.hotspot(router.id).reachable is False:
+            raise Unavailable(
+                "The WiFi router does not answer at the moment. You have not been charged: try again soon.",
+                retry_after_s=_ROUTER_RETRY_S,
+            )
+        return provider
+
+    async def _refused(self, draft: Payment, refusal: GatewayError) -> GatewayError:
+        def work(tx: sqlite3.Connection) -> None:
+            payment_rows.insert(tx, draft)
+            payment_rows.change(tx, draft, PaymentEvent.REFUSE, draft.created_at_s, failed_reason=refusal.message)
+
+        await self._db.write(work)
+        log.info("refused: %s", refusal.message, extra=_ids(draft, "refused"))
+        refusal.payment_id = draft.id
+        return refusal
+
+    async def _pushed(self, payment: Payment) -> Payment:
+        """The payment once its push was answered; the push goes on when the customer does not wait."""
+        push = self._pushes.get(payment.id)
+        return payment if push is None else await asyncio.shield(push)
+
+    async def _push(self, provider: Provider, payment: Payment, package: Package, router: Router) -> Payment:
+        order = PushOrder(payment.phone, payment.amount, payment.api_ref, f"WiFi {package.name}, {router.name}")
+        try:
+            report = await provider.push(order)
+        except PushOutcomeUnknown as lost:
+            log.warning("the answer to the push was lost, looking it up: %s", lost, extra=_ids(payment, "push_lost"))
+            return await self._note(payment, PaymentEvent.NO_ANSWER, lost.message)
+        except (ProviderRefused, ProviderUnreachable) as refusal:
+            log.warning("no prompt was sent: %s", refusal, extra=_ids(payment, "push_refused"))
+            await self._note(payment, PaymentEvent.REJECTED, refusal.message, failed_reason=refusal.message)
+            refusal.payment_id = payment.id
+            raise
+        else:
+            log.info("prompt sent, IntaSend invoice %s", report.invoice_id, extra=_ids(payment, "pushed"))
+            return await self._db.write(lambda tx: _accept(tx, payment.id, report, self._clock.wall_s()))
+        finally:
+            del self._pushes[payment.id]
+            self._scheduler.wake("settle")
+
+    async def _note(self, payment: Payment, event: PaymentEvent, reason: str, **facts: Any) -> Payment:
+        now_s = self._clock.wall_s()
+        return await self._db.write(lambda tx: payment_rows.meet(tx, payment.id, event, now_s, {"reason": reason}, **facts))
+
+
+def _phone(text: str) -> PhoneNumber:
+    try:
+        return parse_phone(text)
+    except ValueError as fault:
+        raise Invalid(str(fault), fields={"phone_number": [str(fault)]}) from None
+
+
+def _claim(tx: sqlite3.Connection, draft: Payment) -> Payment:
+    """Record the payment as about to be pushed, unless its phone has a prompt open: one arbitrated write, never ask-then-insert."""
+    held = payment_rows.open_for_phone(tx, draft.phone, draft.created_at_s - PUSH_OPEN_S)
+    if held is None:
+        payment_rows.insert(tx, draft)
+        return payment_rows.change(tx, draft, PaymentEvent.PUSH, draft.created_at_s, pushed_at_s=draft.created_at_s)
+    if (held.owner_id, held.package_id, held.mac or held.ip) == (draft.owner_id, draft.package_id, draft.mac or draft.ip):
+        return held
+    raise Conflict(
+        "This phone already has an open M-Pesa prompt: answer it, or wait until it has gone.",
+        payment_id=held.id if held.owner_id == draft.owner_id else None,
+    )
+
+
+def _accept(tx: sqlite3.Connection, payment_id: str, report: InvoiceReport, now_s: float) -> Payment:
+    payment = payment_rows.get(tx, payment_id)
+    if payment_rows.invoice_is_taken(tx, report.invoice_id, payment):
+        reason = f"IntaSend answered with invoice {report.invoice_id}, which pays another payment"
+        return payment_rows.change(tx, payment, PaymentEvent.NO_ANSWER, now_s, {"reason": reason})
+    facts = {"invoice_id": report.invoice_id, "provider_payment_id": report.payment_id}
+    if payment.state is PaymentState.PUSHING:
+        facts["provider_state"] = report.word
+    return payment_rows.change(tx, payment, PaymentEvent.ACCEPTED, now_s, {"report": report.raw}, **facts)
+
+
+def _ids(payment: Payment, action: str) -> dict[str, str]:
+    return {"action": action, "payment": payment.id}

@@ -1,0 +1,111 @@
+"""Background work: named jobs, the one loop around them, and what is in hand when the daemon stops.
+
+A job has `run_once`, which does what is to be done now and says in how many seconds there may be more. Whoever creates work for a
+job wakes it by name. What a job expects to go wrong it handles itself; anything else ends the daemon loudly, and the service
+manager starts it again: a gateway without its closing job must not look alive.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+from gateway.clock import Clock
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_S = 60.0
+"""No job sleeps longer: a clock that was stepped is noticed within a minute."""
+
+
+class Job(Protocol):
+    """One kind of background work."""
+
+    @property
+    def name(self) -> str:
+        """What `wake` calls it; unique."""
+        ...
+
+    async def run_once(self) -> float | None:
+        """Do what is to be done now. Returns the seconds until there may be more; None for nothing until woken."""
+        ...
+
+
+class Scheduler:
+    """Runs jobs until it is stopped; starts them as they are added."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._woken: dict[str, asyncio.Event] = {}
+        self._loops: dict[str, asyncio.Task[None]] = {}
+        self._in_hand: set[asyncio.Task[Any]] = set()
+        self._died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def add(self, job: Job) -> None:
+        """Start the loop of a job; its first run begins at once."""
+        self._woken[job.name] = asyncio.Event()
+        loop = asyncio.create_task(self._loop(job), name=job.name)
+        loop.add_done_callback(self._notice)
+        self._loops[job.name] = loop
+
+    async def remove(self, name: str) -> None:
+        """End the loop of a job, in the middle of its run if need be."""
+        loop = self._loops.pop(name)
+        del self._woken[name]
+        loop.cancel()
+        await asyncio.wait({loop})
+
+    def names(self) -> set[str]:
+        """The jobs that are running."""
+        return set(self._loops)
+
+    def wake(self, name: str) -> None:
+        """There is work for this job now. Does nothing for a job that is not there."""
+        if name in self._woken:
+            self._woken[name].set()
+
+    def in_hand(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start work that outlives whoever asked for it, and that `stop` waits for."""
+        task = asyncio.create_task(work)
+        self._in_hand.add(task)
+        task.add_done_callback(self._in_hand.discard)
+        return task
+
+    async def run(self) -> None:
+        """Wait until a job dies; raises what killed it."""
+        await self._died
+
+    async def stop(self, grace_s: float) -> None:
+        """End every loop, and wait that long for what is in hand."""
+        for name in list(self._loops):
+            await self.remove(name)
+        if self._in_hand:
+            _, left = await asyncio.wait(self._in_hand, timeout=grace_s)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _loop(self, job: Job) -> None:
+        woken = self._woken[job.name]
+        while True:
+            woken.clear()
+            pause_s = await job.run_once()
+            await self._pause(woken, LONGEST_PAUSE_S if pause_s is None else min(pause_s, LONGEST_PAUSE_S))
+
+    async def _pause(self, woken: asyncio.Event, seconds: float) -> None:
+        waits = {asyncio.create_task(woken.wait()), asyncio.create_task(self._clock.sleep(seconds))}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _notice(self, loop: asyncio.Task[None]) -> None:
+        if loop.cancelled() or self._died.done():
+            return
+        fault = loop.exception()
+        if fault is not None:
+            log.critical("job %s died: %r", loop.get_name(), fault, exc_info=fault, extra={"action": "job_died"})
+            self._died.set_exception(fault)

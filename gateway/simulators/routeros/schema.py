@@ -1,0 +1,172 @@
+"""What each menu has, by version: its properties, commands and arguments.
+
+Written down from the schemas of real routers 7.10.2, 7.20.8 and 7.24, the part that a hotspot gateway needs; between those the
+change is placed where the release notes put it (facts, routeros 5). Data only: nothing is executed here.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.simulators.routeros.properties import SETTINGS, Property
+
+Version = tuple[int, ...]
+
+EMPTY_REPLY: Version = (7, 18)
+"""From here on a command without rows says `!empty` (facts, routeros 1.4)."""
+
+PLAIN_LOGIN: Version = (6, 43)
+"""Before this, `/login` hands out a challenge (facts, routeros 1.5)."""
+
+ISO_DATES: Version = (7, 10)
+"""Before this, dates are `jan/31/2024` (facts, routeros 5)."""
+
+MAX_SESSIONS: Version = (7, 16)
+"""Before this, `/ip/service` has no `max-sessions` (facts, routeros 1.10)."""
+
+API_ONLY = frozenset({"getall", "listen"})
+"""Commands of the API that the console does not list: other names of `print`."""
+
+_FOREVER: Version = (999,)
+
+
+def parse_version(text: str) -> Version:
+    """`7.20.8 (stable)` as numbers. ValueError for what does not begin with a version."""
+    numbers = re.match(r"\d+(?:\.\d+)+", text)
+    if numbers is None:
+        raise ValueError(f"{text!r} is no RouterOS version")
+    return tuple(map(int, numbers[0].split(".")))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A name and the versions that have it, `until` not included."""
+
+    name: str
+    since: Version = (0,)
+    until: Version = _FOREVER
+
+    def covers(self, version: Version) -> bool:
+        """Whether that version has it."""
+        return self.since <= version < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """One directory of the router."""
+
+    path: str
+    verbs: tuple[Span, ...]
+    print_extras: tuple[Span, ...] = ()
+    columns: dict[str, Property] = field(default_factory=dict)
+    """The properties that `add` and `set` take, by name."""
+    ordered: bool = False
+    singleton: bool = False
+
+    def properties(self, version: Version) -> dict[str, Property]:
+        """The settable properties of that version."""
+        return {name: column for name, column in self.columns.items() if column.since <= version}
+
+    def commands(self, version: Version) -> dict[str, frozenset[str]]:
+        """Each command of that version with its arguments."""
+        return {
+            f"{self.path}/{verb.name}": frozenset(self._arguments(verb.name, version)) for verb in self.verbs if verb.covers(version)
+        }
+
+    def _arguments(self, verb: str, version: Version) -> Iterable[str]:
+        if verb == "print" or verb in API_ONLY:
+            return _names((*(_SINGLETON_PRINT if self.singleton else _PRINT), *self.print_extras), version)
+        if verb == "add":
+            return {*self.properties(version), "copy-from"} | ({"place-before"} if self.ordered else set())
+        if verb == "set" and (self.path, verb) not in _FIXED:
+            return set(self.properties(version)) | (set() if self.singleton else {"numbers"})
+        if verb == "get":
+            return _names(_SINGLETON_GET if self.singleton else _GET, version)
+        return _names(_FIXED[self.path, verb] if (self.path, verb) in _FIXED else _ARGUMENTS[verb], version)
+
+
+def _names(spans: Iterable[Span], version: Version) -> set[str]:
+    return {span.name for span in spans if span.covers(version)}
+
+
+def _spans(*names: str) -> tuple[Span, ...]:
+    return tuple(map(Span, names))
+
+
+_SINGLETON_PRINT = _spans("as-value", "without-paging")
+_PRINT = (
+    *_spans("as-value", "brief", "count-only", "detail", "follow", "follow-only", "proplist", "show-ids", "terse"),
+    *_spans("value-list", "without-paging"),
+)
+_SINGLETON_GET = (Span("value-name"), Span("as-string", EMPTY_REPLY), Span("as-string-value", EMPTY_REPLY))
+_GET = (Span("number"), *_SINGLETON_GET)
+_ARGUMENTS: dict[str, tuple[Span, ...]] = {
+    "remove": _spans("numbers"),
+    "enable": _spans("numbers"),
+    "disable": _spans("numbers"),
+    "comment": _spans("numbers", "comment"),
+    "find": (),
+    "move": _spans("numbers", "destination"),
+    "unset": _spans("numbers", "value-name"),
+    "reset-counters": _spans("numbers"),
+    "reset-counters-all": (),
+    "login": _spans("user", "password", "ip", "mac-address", "domain"),
+    "make-binding": _spans("numbers", "type", "comment"),
+    "request-logout": _spans("numbers"),
+}
+_FIXED: dict[tuple[str, str], tuple[Span, ...]] = {("/ip/hotspot/active", "set"): _spans("numbers", "comment")}
+
+_READ = _spans("print", "getall", "listen", "find", "get")
+_READ_ONE = _spans("print", "getall", "get")
+_EDIT = (*_READ, *_spans("add", "set", "remove"))
+_SWITCH = _spans("enable", "disable")
+_NOTE = _spans("comment")
+_SENSITIVE = (Span("show-sensitive", (7, 21)),)
+
+
+def _menu(path: str, verbs: tuple[Span, ...], extras: tuple[Span, ...] = (), *, ordered: bool = False) -> Menu:
+    return Menu(path, verbs, extras, {column.name: column for column in SETTINGS.get(path, ())}, ordered=ordered)
+
+
+def _singleton(path: str, verbs: tuple[Span, ...] = _READ_ONE) -> Menu:
+    return Menu(path, verbs, (), {column.name: column for column in SETTINGS.get(path, ())}, singleton=True)
+
+
+MENUS: dict[str, Menu] = {
+    menu.path: menu
+    for menu in (
+        _menu("/ip/hotspot", _READ),
+        _menu("/ip/hotspot/profile", (*_READ, *_spans("set")), _SENSITIVE),
+        _menu(
+            "/ip/hotspot/user",
+            (*_EDIT, *_SWITCH, *_NOTE, *_spans("reset-counters")),
+            (*_spans("bytes", "packets"), *_SENSITIVE),
+        ),
+        _menu("/ip/hotspot/user/profile", (*_EDIT, *_spans("unset"))),
+        _menu("/ip/hotspot/active", (*_READ, *_spans("login", "remove"), Span("set", until=(7, 21))), _spans("stats", "status")),
+        _menu("/ip/hotspot/host", (*_READ, *_spans("remove", "make-binding")), _spans("bytes", "packets", "status")),
+        _menu("/ip/hotspot/ip-binding", (*_EDIT, *_SWITCH, *_NOTE, *_spans("move")), ordered=True),
+        _menu("/ip/hotspot/cookie", (*_READ, *_spans("remove"))),
+        _menu("/ip/hotspot/walled-garden", (*_EDIT, *_SWITCH, *_NOTE, *_spans("move", "unset")), ordered=True),
+        _menu("/ip/hotspot/walled-garden/ip", (*_EDIT, *_SWITCH, *_NOTE, *_spans("move", "unset")), ordered=True),
+        _menu("/ip/service", (*_READ, *_spans("set"))),
+        _menu("/ip/address", (*_EDIT, *_SWITCH, *_NOTE)),
+        _menu("/interface", _READ),
+        _menu("/system/scheduler", (*_EDIT, *_SWITCH, *_NOTE)),
+        _menu("/system/script", (*_EDIT, *_NOTE)),
+        _menu("/user/active", (*_READ, Span("remove", since=(7, 20)), Span("request-logout", until=(7, 20)))),
+        _menu("/log", _spans("print", "getall", "listen", "find", "get")),
+        _singleton("/system/identity", (*_READ_ONE, *_spans("set"))),
+        _singleton("/system/resource"),
+        _singleton("/system/clock"),
+        _singleton("/system/license"),
+    )
+}
+
+DIRECTORIES = frozenset({*MENUS, "/ip", "/system", "/user"})
+"""Paths that lead somewhere, so that an unknown command in them is told from an unknown path."""
+
+
+def commands(version: Version) -> dict[str, frozenset[str]]:
+    """Every command that this version has here, with its arguments; without the API's own `/login`, `/quit` and `/cancel`."""
+    return {path: arguments for menu in MENUS.values() for path, arguments in menu.commands(version).items()}

@@ -1,0 +1,32 @@
+"""The event table: what happened, in order, for good. Audit trail, and the outbox of a later hub.
+
+An event is written in the transaction of the change that it tells, so the two can never disagree.
+"""
+
+import json
+import sqlite3
+from typing import Any
+
+
+def append(
+    tx: sqlite3.Connection,
+    kind: str,
+    at_s: float,
+    *,
+    owner_id: int | None = None,
+    payment_id: str | None = None,
+    grant_id: str | None = None,
+    router_id: int | None = None,
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Add one event. `data` must be free of secrets and of whole phone numbers."""
+    tx.execute(
+        "INSERT INTO event (at_s, kind, owner_id, payment_id, grant_id, router_id, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (at_s, kind, owner_id, payment_id, grant_id, router_id, json.dumps(data or {}, ensure_ascii=False, default=str)),
+    )
+
+
+def of_payment(tx: sqlite3.Connection, payment_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """The story of one payment and its grant: kind and data, oldest first."""
+    rows = tx.execute("SELECT kind, data FROM event WHERE payment_id = ? ORDER BY seq", (payment_id,))
+    return [(row["kind"], json.loads(row["data"])) for row in rows]

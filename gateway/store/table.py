@@ -1,0 +1,33 @@
+"""A table whose rows carry a version: what payments and grants have in common."""
+
+import sqlite3
+from typing import Any
+
+from gateway.errors import Conflict
+
+Row = dict[str, Any]
+
+
+class Table:
+    """Statements for one table, built from its column names."""
+
+    def __init__(self, name: str, columns: str) -> None:
+        self._columns = columns.split()
+        names = ", ".join(self._columns)
+        self.select = f"SELECT {names} FROM {name}"  # noqa: S608 - names are constants of the callers
+        self._insert = f"INSERT INTO {name} ({names}) VALUES ({', '.join('?' * len(self._columns))})"  # noqa: S608
+        settings = ", ".join(f"{column} = ?" for column in self._columns)
+        self._update = f"UPDATE {name} SET {settings} WHERE id = ? AND version = ?"  # noqa: S608
+
+    def insert(self, tx: sqlite3.Connection, row: Row) -> Row:
+        """Add a row and return what was written."""
+        written = {column: row[column] for column in self._columns}
+        tx.execute(self._insert, tuple(written.values()))
+        return written
+
+    def update(self, tx: sqlite3.Connection, before: Row, after: Row) -> Row:
+        """Write the row and return what changed. Raises Conflict when it is not any more what `before` says."""
+        values = [after[column] for column in self._columns]
+        if tx.execute(self._update, (*values, before["id"], before["version"])).rowcount != 1:
+            raise Conflict("it changed meanwhile; ask again")
+        return {column: after[column] for column in self._columns if after[column] != before[column]}
