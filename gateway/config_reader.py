@@ -292,7 +292,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.events.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "aliases are not read here; put a value that begins with * in quotes", mark)
+            raise yaml.composer.ComposerError(
+                None, None, "aliases are not read here; put a value that begins with * in quotes", mark
+            )
         return super().compose_node(parent, index)
 
 

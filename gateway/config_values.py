@@ -23,7 +23,9 @@ MAX_MBPS = 10_000
 """Ten gigabit: faster than any port that a hotspot hangs on."""
 
 _LONGEST_LINE = 200
+"""Characters of a name or a key: far beyond the longest real one, and still one line in a log."""
 _LONGEST_PARAGRAPH = 2_000
+"""Characters of a description: a screenful on a phone, and nobody reads more before buying."""
 _LONGEST_HOST = 253  # RFC 1035, 2.3.4, without the final dot
 _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,9}(\.\d{1,3}0*)?", re.ASCII)
@@ -31,6 +33,7 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _LISTEN = re.compile(r"(?:\[([^\]]+)\]|([^:\[\]]+)):(\d{1,5})", re.ASCII)
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 _FERNET_BYTES = 32
+"""16 to sign and 16 to encrypt (Fernet specification, "Key Format")."""
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 E = TypeVar("E", bound=Enum)

@@ -10,7 +10,7 @@
     │   ├── RouterRefused         the router answers and says no
     │   ├── DeviceAbsent          the router does not see the phone (yet)
     │   └── ProviderUnreachable   the provider could not be asked; nothing was sent
-    ├── ProviderRefused     the provider said no, or answered nonsense to a question without consequences
+    ├── ProviderRefused     the provider answered and said no
     ├── PushOutcomeUnknown  the push may or may not have reached the provider: never push again, look it up
     └── Internal            our fault
         └── EncryptionKeyMismatch a stored secret does not open with the configured key

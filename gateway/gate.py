@@ -8,7 +8,6 @@ the same again.
 import asyncio
 import logging
 import math
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from weakref import WeakValueDictionary
@@ -20,7 +19,7 @@ from gateway.errors import DeviceAbsent
 from gateway.hotspot.base import Device, Hotspot, WantedAccess
 from gateway.identity import IpAddress, MacAddress
 from gateway.store import access as grant_rows
-from gateway.store.database import Database
+from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +143,7 @@ class Gate:
         log.warning("paid, but the router does not see the device %s", grant.mac or grant.ip, extra=_ids(grant, "unclaimed"))
         return await self._db.write(lambda tx: self._change(tx, grant.id, GrantEvent.NO_DEVICE))
 
-    def _confirm(self, tx: sqlite3.Connection, grant_id: str, mac: MacAddress, device: Device | None) -> Grant:
+    def _confirm(self, tx: Transaction, grant_id: str, mac: MacAddress, device: Device | None) -> Grant:
         now_s, grant = self._clock.wall_s(), grant_rows.get(tx, grant_id)
         if grant.state is GrantState.ACTIVE:
             return grant
@@ -154,7 +153,7 @@ class Gate:
             tx, grant, GrantEvent.CONFIRM, now_s, starts_at_s=window.starts_at_s, ends_at_s=window.ends_at_s, ip=ip
         )
 
-    def _due(self, tx: sqlite3.Connection, grant_id: str, because: str) -> Grant:
+    def _due(self, tx: Transaction, grant_id: str, because: str) -> Grant:
         now_s, grant = self._clock.wall_s(), grant_rows.get(tx, grant_id)
         if grant.state is GrantState.ENDING:
             return grant
@@ -165,7 +164,7 @@ class Gate:
                 grant_rows.move(tx, before, after, now_s)
         return ending
 
-    def _change(self, tx: sqlite3.Connection, grant_id: str, event: GrantEvent, mac: MacAddress | None = None) -> Grant:
+    def _change(self, tx: Transaction, grant_id: str, event: GrantEvent, mac: MacAddress | None = None) -> Grant:
         grant = grant_rows.get(tx, grant_id)
         return grant_rows.change(tx, grant, event, self._clock.wall_s(), mac=mac or grant.mac)
 

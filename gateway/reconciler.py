@@ -8,7 +8,6 @@ the others.
 import asyncio
 import logging
 import random
-import sqlite3
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,7 +23,7 @@ from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState, next_
 from gateway.settlement import Settlement
 from gateway.store import access as grant_rows
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database
+from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ SETTLING_S = 60.0
 """How long after a reboot the comparison runs with every pulse: phones come back one by one, and have paid."""
 
 AWAITED_S = 3_600.0
-"""How long a paid phone that the router does not see is looked for with every pulse, before it is looked for with each comparison."""
+"""How long a paid phone that the router does not see is looked for with every pulse; after that with each comparison."""
 
 
 class Settle:
@@ -63,8 +62,6 @@ class Settle:
 
     async def run_once(self) -> float | None:
         """Ask about every payment that is due."""
-        if self._just_started:
-            await self._settlement.recover()
         after_s = self._clock.wall_s() - LISTEN_S
         payments = await self._db.read(lambda tx: payment_rows.listened_for(tx, after_s))
         now_s = self._clock.monotonic_s()
@@ -217,7 +214,7 @@ class Compare:
             if grant.state is GrantState.UNCLAIMED and grant.mac in seen.hosts:
                 await self._gate.claim(grant)
 
-    def _memory(self, tx: sqlite3.Connection, seen: Snapshot) -> "tuple[list[Grant], History]":
+    def _memory(self, tx: Transaction, seen: Snapshot) -> "tuple[list[Grant], History]":
         router_id = self._gate.router_id
         live = grant_rows.on_router(tx, router_id, GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING)
         strays = frozenset(mac for mac in seen.strays if grant_rows.is_known(tx, router_id, mac))

@@ -6,7 +6,6 @@ its answer is lost, the payment is looked up at the provider by `gateway.settlem
 
 import asyncio
 import logging
-import sqlite3
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +28,7 @@ from gateway.payments import INTASEND, PUSH_OPEN_S, Payment, PaymentEvent, Payme
 from gateway.providers.base import InvoiceReport, Provider, PushOrder
 from gateway.scheduler import Scheduler
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database
+from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +123,7 @@ class Sales:
         return provider
 
     async def _refused(self, draft: Payment, refusal: GatewayError) -> GatewayError:
-        def work(tx: sqlite3.Connection) -> None:
+        def work(tx: Transaction) -> None:
             payment_rows.insert(tx, draft)
             payment_rows.change(tx, draft, PaymentEvent.REFUSE, draft.created_at_s, failed_reason=refusal.message)
 
@@ -169,7 +168,7 @@ def _phone(text: str) -> PhoneNumber:
         raise Invalid(str(fault), fields={"phone_number": [str(fault)]}) from None
 
 
-def _claim(tx: sqlite3.Connection, draft: Payment) -> Payment:
+def _claim(tx: Transaction, draft: Payment) -> Payment:
     """Record the payment as about to be pushed, unless its phone has a prompt open: one arbitrated write, never ask-then-insert."""
     held = payment_rows.open_for_phone(tx, draft.phone, draft.created_at_s - PUSH_OPEN_S)
     if held is None:
@@ -183,7 +182,7 @@ def _claim(tx: sqlite3.Connection, draft: Payment) -> Payment:
     )
 
 
-def _accept(tx: sqlite3.Connection, payment_id: str, report: InvoiceReport, now_s: float) -> Payment:
+def _accept(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float) -> Payment:
     payment = payment_rows.get(tx, payment_id)
     if payment_rows.invoice_is_taken(tx, report.invoice_id, payment):
         reason = f"IntaSend answered with invoice {report.invoice_id}, which pays another payment"

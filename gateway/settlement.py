@@ -7,7 +7,6 @@ change in one transaction.
 
 import asyncio
 import logging
-import sqlite3
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ from gateway.scheduler import Scheduler
 from gateway.store import access as grant_rows
 from gateway.store import events
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database
+from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +140,7 @@ class Settlement:
         return await self._note(payment_id, PaymentEvent.GIVE_UP, failed_reason=reason)
 
     async def recover(self) -> None:
-        """Before anything else at a start: whatever was being pushed when the daemon died has an unknown outcome."""
+        """Before anything is sold after a start: whatever was being pushed when the daemon died has an unknown outcome."""
         for payment in await self._db.read(lambda tx: payment_rows.in_state(tx, PaymentState.PUSHING)):
             log.warning("the daemon stopped while pushing, looking it up", extra=_ids(payment, "push_lost"))
             await self._note(payment.id, PaymentEvent.NO_ANSWER)
@@ -150,7 +149,7 @@ class Settlement:
         return await self._db.write(lambda tx: payment_rows.meet(tx, payment_id, event, self._clock.wall_s(), **facts))
 
 
-def _apply(tx: sqlite3.Connection, payment_id: str, report: InvoiceReport, now_s: float) -> tuple[Payment, Payment]:
+def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float) -> tuple[Payment, Payment]:
     payment = payment_rows.get(tx, payment_id)
     event = _event(payment, report)
     facts = _facts(payment, event, report, now_s)
@@ -207,14 +206,14 @@ def _owed(payment: Payment, now_s: float) -> Grant:
     )
 
 
-def _note_hint(tx: sqlite3.Connection, owner_id: int, hint: WebhookHint, now_s: float) -> Payment | None:
+def _note_hint(tx: Transaction, owner_id: int, hint: WebhookHint, now_s: float) -> Payment | None:
     payment = payment_rows.hinted(tx, owner_id, api_ref=hint.api_ref, invoice_id=hint.invoice_id)
     data = {"invoice_id": hint.invoice_id, "api_ref": hint.api_ref}
     events.append(tx, "webhook.received", now_s, owner_id=owner_id, payment_id=payment.id if payment else None, data=data)
     return payment
 
 
-def _standing(tx: sqlite3.Connection, payment_id: str) -> Standing:
+def _standing(tx: Transaction, payment_id: str) -> Standing:
     return Standing(payment_rows.get(tx, payment_id), grant_rows.of_payment(tx, payment_id))
 
 

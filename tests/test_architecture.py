@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     borders.a_transaction_meets_nothing_foreign,
     borders.libraries_stay_at_their_border,
     borders.imports_go_one_way,
+    borders.money_and_gate_move_in_one_place_each,
     borders.web_handlers_parse_call_and_render,
     borders.the_web_does_not_decide_by_state,
     wording.time_comes_through_the_clock,
@@ -68,6 +69,7 @@ PLANTED: tuple[tuple[Rule, str, str], ...] = (
     (borders.imports_go_one_way, "gateway/hotspot/mikrotik.py", "from ..store import payments"),
     (borders.imports_go_one_way, "gateway/web/app.py", "from gateway.hotspot.mikrotik import MikroTik"),
     (borders.imports_go_one_way, "gateway/errors.py", "import gateway.sales"),
+    (borders.money_and_gate_move_in_one_place_each, "gateway/sales.py", "provider.push(order)\nself.provider.push(order)"),
     (borders.web_handlers_parse_call_and_render, "gateway/web/payments.py", f"async def show(request: web.Request):\n{_LONG}"),
     (borders.the_web_does_not_decide_by_state, "gateway/web/payments.py", "x = 1 if payment.state == PAID else 2"),
     (borders.the_web_does_not_decide_by_state, "gateway/web/payments.py", "match payment.state:\n    case _: pass"),
@@ -113,6 +115,7 @@ FINE: tuple[tuple[Rule, str, str], ...] = (
         "gateway/sales.py",
         "from gateway.hotspot.base import Hotspot\nfrom gateway.store import payments",
     ),
+    (borders.money_and_gate_move_in_one_place_each, "gateway/sales.py", "provider.push(order)\nhotspot.authorize(wanted)"),
     (borders.web_handlers_parse_call_and_render, "gateway/web/app.py", f"def routes():\n{_LONG}"),
     (borders.the_web_does_not_decide_by_state, "gateway/web/payments.py", "x = payment.state.value"),
     (wording.time_comes_through_the_clock, "gateway/clock.py", "import time\nx = time.time()"),
@@ -153,6 +156,13 @@ def test_what_only_looks_like_an_offence_is_left_alone_by(rule: Rule, path: str,
 
 def test_every_rule_has_a_planted_offence() -> None:
     assert {rule for rule, _, _ in PLANTED} == set(RULES)
+
+
+def test_a_test_file_of_a_shared_name_belongs_to_the_module_at_the_root() -> None:
+    tree = [Source(f"gateway/{name}.py", "x = 1\ny = 2") for name in ("payments", "store/payments", "hotspot/words")]
+    tree += [Source(f"tests/unit/test_{name}.py", "") for name in ("payments", "words")]
+    (offence,) = wording.modules_have_their_test_file(tree)
+    assert offence.startswith("gateway/store/payments.py")
 
 
 def test_the_table_of_tests_names_what_is_there() -> None:

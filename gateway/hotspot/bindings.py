@@ -5,9 +5,9 @@ Touches rows with our mark only. A removed binding does not cut a device that is
 
 from gateway.errors import DeviceAbsent, RouterRefused
 from gateway.hotspot.base import Device, WantedAccess
-from gateway.hotspot.hosts import Hosts
+from gateway.hotspot.hosts import Hosts, mac_in
 from gateway.hotspot.link import Link
-from gateway.hotspot.tables import Table
+from gateway.hotspot.tables import COMMENTED, Table
 from gateway.hotspot.wire import Trap
 from gateway.hotspot.words import ANY_SERVER, Mark, Row, flag_at, is_ours
 from gateway.identity import MacAddress
@@ -24,12 +24,12 @@ class Bindings:
     async def admit(self, wanted: WantedAccess) -> Device:
         """Bring the binding to the wanted state, have the device judged anew, and read the binding back.
 
-        Raises DeviceAbsent before anything is written when the router does not see the device, RouterRefused when a hand-made
+        Raises DeviceAbsent, and lets nobody in, when the router does not see the device; RouterRefused when a hand-made
         binding of this device stands in the way.
         """
         host = await self._hosts.of(wanted.mac, wanted.ip)
         if host is None:
-            raise DeviceAbsent(f"the router does not see the device {wanted.mac} at the moment")
+            return await self._admit_unseen(wanted)
         try:
             await self._table.add(self._properties(wanted))
         except Trap as trap:
@@ -40,14 +40,27 @@ class Bindings:
             raise RouterRefused(f"the router took a bypassed binding for {wanted.mac} and does not show it")
         return host.device
 
-    async def withdraw(self, mac: MacAddress) -> bool:
-        """Remove our bindings of this device, see that they are gone, and cut it off. Says whether there were any."""
-        removed = await self._table.purge((f"?mac-address={mac}",), is_ours)
+    async def withdraw(self, mac: MacAddress) -> None:
+        """Remove our bindings of this device, see that they are gone, and cut it off."""
+        await self._table.purge((f"?mac-address={mac}",), is_ours)
         host = await self._hosts.of(mac, None)
         # Also without a binding of ours: the last attempt may have ended between the two removals.
         if host and host.bypassed and not any(map(opens, await self._rows(mac))):
             await self._hosts.forget(host)
-        return removed
+
+    async def admitted(self) -> set[MacAddress]:
+        """The devices for which there is a binding of ours."""
+        rows = await self._table.rows(COMMENTED)
+        return {mac for row in rows if is_ours(row) and (mac := mac_in(row.get("mac-address")))}
+
+    async def _admit_unseen(self, wanted: WantedAccess) -> Device:
+        """A device that we let in before is through, asleep or not yet back since its host row was removed; others wait."""
+        ours = [row for row in await self._rows(wanted.mac) if is_ours(row)]
+        if ours:
+            await self._adjust(ours[0], wanted)
+        if not ours or wanted.ip is None:
+            raise DeviceAbsent(f"the router does not see the device {wanted.mac} at the moment")
+        return Device(wanted.mac, wanted.ip)
 
     async def _rows(self, mac: MacAddress) -> list[Row]:
         return await self._table.rows(f"?mac-address={mac}")

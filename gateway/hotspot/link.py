@@ -66,7 +66,6 @@ class Link:
                 raise
             except BROKEN as error:
                 self._drop()
-                self.reachable = False
                 raise self._unreachable(f"did not answer {words[0]}", error) from error
             except BaseException:  # the caller was cancelled in mid-sentence
                 self._drop()
@@ -89,6 +88,7 @@ class Link:
             conversation = await self._enter()
         except RouterRefused as refusal:
             self._postpone(refusal)
+            self.reachable = False
             raise
         except BROKEN as error:
             self._postpone(None)
@@ -128,7 +128,6 @@ class Link:
         self._failures += 1
         self._retry_at_s = self._clock.monotonic_s() + pause_s
         self._refusal = refusal
-        self.reachable = False
 
     def _drop(self) -> None:
         if self._conversation is not None:
@@ -136,7 +135,13 @@ class Link:
             self._conversation = None
 
     def _unreachable(self, what: str, error: Exception) -> RouterUnreachable:
-        _log.warning(
-            "router %s %s: %r", self._login.name, what, error, extra={"action": "router.lost", "router_id": self._login.router_id}
-        )
+        if self.reachable is not False:  # once per outage, not once per attempt
+            _log.warning(
+                "router %s %s: %r",
+                self._login.name,
+                what,
+                error,
+                extra={"action": "router.lost", "router_id": self._login.router_id},
+            )
+        self.reachable = False
         return RouterUnreachable(f"router {self._login.name} at {self._login.host}:{self._login.port} {what}")

@@ -7,6 +7,7 @@ Here are the verbs, one at a time per router, and the translation of the router'
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import RouterRefused, RouterUnreachable
@@ -35,6 +36,16 @@ REFUSALS = (
 """Part of a trap's text, in lower case, and what the operator is told before the router's own words (facts, routeros 1.9, 6)."""
 
 
+class _WayIn(Protocol):
+    """What `users` and `bindings` have in common."""
+
+    async def admit(self, wanted: WantedAccess) -> Device: ...
+
+    async def withdraw(self, mac: MacAddress) -> None: ...
+
+    async def admitted(self) -> set[MacAddress]: ...
+
+
 class MikrotikHotspot:
     """One router's hotspot over two connections: one for commands, one for long prints, so that no sale waits for a survey."""
 
@@ -45,7 +56,10 @@ class MikrotikHotspot:
         self._prints = Link(login, clock, deadline_s=deadline_s)
         self._hosts = Hosts(self._commands)
         self._bindings = Bindings(self._commands, login.hotspot_server, self._hosts)
-        self._users = Users(self._commands, login.hotspot_server, self._hosts, self._bindings)
+        self._users = Users(self._commands, login.hotspot_server, self._hosts)
+        ways: tuple[_WayIn, _WayIn] = (self._users, self._bindings)
+        self._way_in, self._other_way = ways if login.way is Way.USER else ways[::-1]
+        self._leftovers: set[MacAddress] | None = None
         self._survey = Survey(self._prints)
         self._verb = asyncio.Lock()
 
@@ -64,11 +78,8 @@ class MikrotikHotspot:
         """See `Hotspot`. With `Way.USER` three commands when all is well, and nothing is written when nothing differs."""
         with self._refusals():
             async with self._verb:
-                if self._login.way is Way.USER:
-                    return await self._users.admit(wanted)
-                device = await self._bindings.admit(wanted)
-                await self._users.remove_rows(wanted.mac)  # of the other way, from before the operator changed it
-                return device
+                await self._clear_the_other_way(wanted.mac)
+                return await self._way_in.admit(wanted)
 
     async def shut_out(self, mac: MacAddress) -> None:
         """See `Hotspot`. What lets the device in again goes first: user, session, cookies, binding, host row."""
@@ -91,6 +102,14 @@ class MikrotikHotspot:
         """End both connections."""
         await self._commands.close()
         await self._prints.close()
+
+    async def _clear_the_other_way(self, mac: MacAddress) -> None:
+        """Rows of the other way stay behind when the operator changes it. Nothing else makes them: they are looked for once."""
+        if self._leftovers is None:
+            self._leftovers = await self._other_way.admitted()
+        if mac in self._leftovers:
+            await self._other_way.withdraw(mac)
+            self._leftovers.discard(mac)
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

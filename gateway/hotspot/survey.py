@@ -10,13 +10,10 @@ from gateway.hotspot.base import MarkedRow, Snapshot
 from gateway.hotspot.bindings import opens
 from gateway.hotspot.hosts import mac_in
 from gateway.hotspot.link import Link
-from gateway.hotspot.tables import Table
+from gateway.hotspot.tables import COMMENTED, Table
 from gateway.hotspot.users import names_for
 from gateway.hotspot.words import Mark, Row, Unintelligible, bytes_in, number_at, seconds_at
 from gateway.identity import MacAddress
-
-COMMENTED = "?>comment="
-"""Rows with any comment: the API can compare but not search (facts, routeros 1.7); whose comment it is, is read here."""
 
 
 async def uptime_s(link: Link, *, deadline_s: float | None = None) -> int:

@@ -13,6 +13,9 @@ from gateway.hotspot.words import Row
 GONE = "no such item"
 """Somebody was faster, or our own earlier attempt was executed after all: what should be gone is gone (facts, routeros 1.9)."""
 
+COMMENTED = "?>comment="
+"""Rows with any comment: the API can compare but not search (facts, routeros 1.7), so whose comment it is, is read here."""
+
 
 def any_of(*tests: str) -> tuple[str, ...]:
     """Query words for rows that pass at least one of the tests, such as `name=x` (facts, routeros 1.7: a stack machine)."""

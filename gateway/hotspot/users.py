@@ -6,12 +6,11 @@ mending what differs; the text of a trap decides nothing, because it differs bet
 
 from gateway.errors import DeviceAbsent, RouterRefused
 from gateway.hotspot.base import Device, WantedAccess
-from gateway.hotspot.bindings import Bindings
-from gateway.hotspot.hosts import Host, Hosts
+from gateway.hotspot.hosts import Hosts, mac_in
 from gateway.hotspot.link import Link
 from gateway.hotspot.profiles import Profiles
 from gateway.hotspot.sessions import Sessions, ends_early, fits
-from gateway.hotspot.tables import Table, any_of
+from gateway.hotspot.tables import COMMENTED, Table, any_of
 from gateway.hotspot.wire import Trap
 from gateway.hotspot.words import ANY_SERVER, Mark, Row, bytes_in, duration, flag_at, is_ours, number_at, seconds_at
 from gateway.identity import IpAddress, MacAddress
@@ -30,7 +29,7 @@ def names_for(mac: MacAddress) -> tuple[str, str]:
 class Users:
     """Hotspot users of one router, and the sessions under their names."""
 
-    def __init__(self, link: Link, server: str | None, hosts: Hosts, bindings: Bindings) -> None:
+    def __init__(self, link: Link, server: str | None, hosts: Hosts) -> None:
         self._table = Table(
             link,
             "/ip/hotspot/user",
@@ -40,7 +39,6 @@ class Users:
         self._profiles = Profiles(link)
         self._sessions = Sessions(link)
         self._hosts = hosts
-        self._bindings = bindings
 
     async def admit(self, wanted: WantedAccess) -> Device:
         """Bring user and session to the wanted state and read the session back.
@@ -63,9 +61,10 @@ class Users:
         await self._table.purge(_named(mac), is_ours, seen=rows)
         await self._sessions.purge(mac, _names_of_ours(mac, rows))
 
-    async def remove_rows(self, mac: MacAddress) -> None:
-        """Remove our users of this device only: the part of `withdraw` that outlives a session."""
-        await self._table.purge(_named(mac), is_ours)
+    async def admitted(self) -> set[MacAddress]:
+        """The devices for which there is a user of ours."""
+        rows = await self._table.rows(COMMENTED)
+        return {mac for row in rows if is_ours(row) and (mac := mac_in(row.get("mac-address")))}
 
     # The user row
 
@@ -106,6 +105,8 @@ class Users:
         """Set what differs, end a session to which that would not apply, and return the session that may go on."""
         sessions = [session for session in await self._sessions.of(wanted.mac) if session.get("user") == row["name"]]
         changes = self._differences(row, sessions, wanted)
+        if "profile" in changes:
+            await self._profiles.ensure(wanted.profile, again=True)  # a row whose profile was removed shows its bare id
         if changes:
             await self._table.change(row, changes)
         stale = "profile" in changes or "limit-bytes-total" in changes
@@ -141,8 +142,8 @@ class Users:
         host = await self._hosts.of(wanted.mac, wanted.ip)
         if host is None:
             raise _absent(wanted)
-        if host.bypassed:
-            return await self._through_a_binding(wanted, host)
+        if host.bypassed:  # by another's binding: the device is through and cannot log in
+            return host.device
         await self._sessions.end(sessions or await self._sessions.of(wanted.mac))
         session, _, trap = await self._log_in(wanted, name, host.login_ip)
         if session is not None:
@@ -163,12 +164,6 @@ class Users:
             if session.get("user") == name and as_wanted:
                 return session, sessions, trap
         return None, sessions, trap
-
-    async def _through_a_binding(self, wanted: WantedAccess, host: Host) -> Device:
-        """A bypassed device cannot log in. Another's binding lets it through anyway; ours is of the other way and must go."""
-        if not await self._bindings.withdraw(wanted.mac):
-            return host.device
-        raise _absent(wanted)
 
 
 def _named(mac: MacAddress) -> tuple[str, ...]:

@@ -108,9 +108,7 @@ def as_text(value: Any) -> str | None:
 
 def as_amount(value: Any) -> Decimal | None:
     """Money as a number or as text, exactly; None for what is no plain number, which then differs from every price."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    text = str(value).strip()
+    text = str(value).strip() if isinstance(value, str | int | Decimal) else ""
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 

@@ -38,7 +38,7 @@ _NOT_SENT = (
     aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
 )
-_BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
+_BROKEN = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
 _AVAILABLE_IN = re.compile(r"available in (\d+) second", re.ASCII)
 
 _log = logging.getLogger(__name__)

@@ -1,10 +1,10 @@
 """Simulated phones: a device on the hotspot and a SIM card that M-Pesa prompts reach, and a page for each that looks like one.
 
-Owns what a customer does: join, send traffic, answer the prompt. What the network and M-Pesa make of it is the simulators' business.
+Owns what a customer does: join, send traffic, answer the prompt. What comes of it is the business of router and M-Pesa.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
@@ -20,74 +20,63 @@ BYTES_UP_PER_S, BYTES_DOWN_PER_S = 5_000, 50_000
 class SimulatedRouter(Protocol):
     """The air side of the simulated router."""
 
-    def join(self, mac: str, ip: str) -> None:
+    def join(self, mac: str, ip: str, /) -> object:
         """The device appears on the hotspot's network."""
         ...
 
-    def leave(self, mac: str) -> None:
+    def leave(self, mac: str, /) -> object:
         """The device disappears."""
         ...
 
-    def traffic(self, mac: str, bytes_in: int = 0, bytes_out: int = 0) -> bool:
+    def traffic(self, mac: str, /, bytes_in: int = 0, bytes_out: int = 0) -> bool:
         """The device sends and receives, as the router counts it; False when it was not let through."""
         ...
 
-    def passes(self, mac: str) -> bool:
+    def passes(self, mac: str, /) -> bool:
         """Whether the router lets the device through."""
         ...
 
 
+@dataclass(slots=True)
 class SimulatedPhone:
-    """One customer's phone. `number` is in digits, `254712345678`.
+    """One customer's phone.
 
     With `pin_after_s` it enters the PIN by itself that many seconds after a prompt has appeared, as long as `run` runs.
     """
 
-    def __init__(
-        self,
-        name: str,
-        mac: str,
-        ip: str,
-        number: str,
-        router: SimulatedRouter,
-        intasend: SimulatedIntaSend,
-        clock: Clock,
-        pin_after_s: float | None = None,
-        *,
-        portal_url: str | None = None,
-    ) -> None:
-        self.name = name
-        self.mac = mac
-        self.ip = ip
-        self.number = number
-        self.portal_url = portal_url
-        """Where the hotspot's page is, for the phone's own page."""
-        self.joined = False
-        self._router = router
-        self._intasend = intasend
-        self._clock = clock
-        self._pin_after_s = pin_after_s
-        self._ignored: set[str] = set()
+    name: str
+    mac: str
+    ip: str
+    number: str
+    """In digits, as M-Pesa knows it: `254712345678`."""
+    router: SimulatedRouter
+    intasend: SimulatedIntaSend
+    clock: Clock
+    pin_after_s: float | None = None
+    portal_url: str | None = None
+    """Where the hotspot's page is, for the phone's own page."""
+    joined: bool = field(default=False, init=False)
+    _ignored: set[str] = field(default_factory=set, init=False)
 
     @property
     def online(self) -> bool:
         """Whether the internet works on it."""
-        return self.joined and self._router.passes(self.mac)
+        return self.joined and self.router.passes(self.mac)
 
     @property
     def prompt(self) -> Prompt | None:
         """The prompt on its screen."""
-        return next((prompt for prompt in self._intasend.prompts(self.number) if prompt.invoice_id not in self._ignored), None)
+        return next((prompt for prompt in self.intasend.prompts(self.number) if prompt.invoice_id not in self._ignored), None)
 
     def join(self) -> None:
         """Come onto the hotspot's network."""
-        self._router.join(self.mac, self.ip)
+        self.router.join(self.mac, self.ip)
         self.joined = True
 
     def leave(self) -> None:
         """Go out of range."""
         self.joined = False
-        self._router.leave(self.mac)
+        self.router.leave(self.mac)
 
     def enter_pin(self) -> bool:
         """Pay. False, like the other answers, when there is no prompt to answer."""
@@ -111,21 +100,21 @@ class SimulatedPhone:
     def tick(self) -> None:
         """One second of its life."""
         if self.joined:
-            self._router.traffic(self.mac, BYTES_UP_PER_S, BYTES_DOWN_PER_S)
+            self.router.traffic(self.mac, BYTES_UP_PER_S, BYTES_DOWN_PER_S)
         prompt = self.prompt
-        if prompt and self._pin_after_s is not None and self._clock.monotonic_s() >= prompt.shown_s + self._pin_after_s:
+        if prompt and self.pin_after_s is not None and self.clock.monotonic_s() >= prompt.shown_s + self.pin_after_s:
             self.enter_pin()
 
     async def run(self) -> None:
         """Live until cancelled."""
         while True:
             self.tick()
-            await self._clock.sleep(1)
+            await self.clock.sleep(1)
 
     def _answer(self, outcome: Outcome) -> bool:
         prompt = self.prompt
         if prompt:
-            self._intasend.answer(prompt.invoice_id, outcome)
+            self.intasend.answer(prompt.invoice_id, outcome)
         return prompt is not None
 
 

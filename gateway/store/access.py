@@ -17,6 +17,7 @@ _GRANTS = Table(
     "ended_because version",
 )
 _SELECT = _GRANTS.select
+_LIVE = tuple(state.value for state in (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING))
 
 
 def insert(tx: sqlite3.Connection, grant: Grant) -> None:
@@ -70,6 +71,14 @@ def is_known(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> bool:
     """Whether this device was ever granted access on this router."""
     found = tx.execute("SELECT 1 FROM access_grant WHERE router_id = ? AND mac = ? LIMIT 1", (router_id, mac.text))
     return found.fetchone() is not None
+
+
+def counts(tx: sqlite3.Connection) -> dict[str, int]:
+    """How many grants there are in each state that is not over."""
+    found = dict.fromkeys(_LIVE, 0)
+    marks = ", ".join("?" * len(_LIVE))
+    rows = tx.execute(f"SELECT state, count(*) FROM access_grant WHERE state IN ({marks}) GROUP BY state", _LIVE)  # noqa: S608
+    return found | {row[0]: row[1] for row in rows}
 
 
 def known(tx: sqlite3.Connection, grant_ids: Iterable[str]) -> set[str]:

@@ -21,17 +21,23 @@ from gateway.providers.base import Environment, ProviderAccount
 from gateway.vault import Vault
 
 
-def declare(tx: sqlite3.Connection, owners: Iterable[OwnerConfig], vault: Vault) -> None:
-    """Write what the file declares; deactivate what it declared before and does not any more."""
+def declare(tx: sqlite3.Connection, owners: Iterable[OwnerConfig], vault: Vault) -> dict[str, str]:
+    """Write what the file declares; deactivate what it declared before and does not any more.
+
+    Returns the public keys that were made for owners who have none, by user name. Raises Invalid for an id that the API has used.
+    """
+    made = {}
     for table in ("owner", "credential", "router", "package"):
         tx.execute(f"UPDATE {table} SET active = 0 WHERE managed_by = 'config'")  # noqa: S608 - names from this line
     for owner in owners:
-        _declare_owner(tx, owner)
+        if key := _declare_owner(tx, owner):
+            made[owner.username] = key
         _declare_credential(tx, owner, vault)
         for router in owner.routers:
             _declare_router(tx, owner.id, router, vault)
             for package in router.packages:
                 _declare_package(tx, package)
+    return made
 
 
 def load(tx: sqlite3.Connection, vault: Vault) -> Catalogue:
@@ -61,14 +67,17 @@ def account(tx: sqlite3.Connection, owner_id: int, vault: Vault, base_url: str |
     )
 
 
-def _declare_owner(tx: sqlite3.Connection, owner: OwnerConfig) -> None:
+def _declare_owner(tx: sqlite3.Connection, owner: OwnerConfig) -> str | None:
+    """The owner's public key, if it had to be made."""
     known = tx.execute("SELECT public_key FROM owner WHERE id = ?", (owner.id,)).fetchone()
-    key = owner.public_key or (known["public_key"] if known else secrets.token_hex(16))
+    made = None if owner.public_key or known else secrets.token_hex(16)
+    key = owner.public_key or made or known["public_key"]
     _upsert(
         tx,
         "owner",
         {"id": owner.id, "username": owner.username, "name": owner.name, "public_key": key},
     )
+    return made
 
 
 def _declare_credential(tx: sqlite3.Connection, owner: OwnerConfig, vault: Vault) -> None:

@@ -13,14 +13,16 @@ from collections.abc import Callable
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
 from gateway.errors import Internal
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
+Transaction: TypeAlias = sqlite3.Connection
+"""The connection inside an open transaction: what a function of reads or writes is given."""
+Work = Callable[[Transaction], T]
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +86,15 @@ class Database:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush(), name="database writer")
         return await asyncio.shield(done)
+
+    async def is_writable(self) -> bool:
+        """Whether a write can be synced to the disk now, found out by doing it."""
+        try:
+            await self.write(lambda tx: tx.execute("UPDATE clock SET id = id"))
+        except sqlite3.Error as fault:
+            log.error("the database does not take writes: %s", fault, extra={"action": "database_not_writable"})  # noqa: TRY400
+            return False
+        return True
 
     async def _flush(self) -> None:
         while self._waiting:
@@ -174,3 +185,17 @@ def migrate(connection: sqlite3.Connection) -> None:
         if number > version:
             connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
             log.info("database is now of version %s", number, extra={"action": "migrated"})
+
+
+def integrity(path: Path) -> str:
+    """SQLite's verdict on a database file, `ok` when it is sound; opened for reading only, so a running daemon is not disturbed."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    except (sqlite3.Error, ValueError) as fault:
+        return str(fault)
+    try:
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as fault:
+        return str(fault)
+    finally:
+        connection.close()

@@ -1,6 +1,6 @@
 """Rules about who may know whom: imports, libraries, the pure modules, SQL, transactions, web handlers.
 
-The ★ points 1, 4, 5, 9 and 14 of the style sheet, and the direction of imports from docs/why.md and the package's docstring.
+The ★ points 1, 4, 5, 9 and 14 of the style sheet, point 6, and the direction of imports.
 """
 
 import ast
@@ -200,6 +200,18 @@ def the_web_does_not_decide_by_state(tree: Tree) -> list[str]:
         for node in source.nodes
         if any(isinstance(part, ast.Attribute) and part.attr == "state" for part in _compared(node))
     ]
+
+
+def money_and_gate_move_in_one_place_each(tree: Tree) -> list[str]:
+    """6: `push(` and `authorize(` have one call site each outside the adapters, so that nothing goes around what guards them."""
+    calls = [
+        (node.func.attr, source.offence(node, f"a second call of {node.func.attr}"))
+        for source in python(tree, "gateway/*")
+        if _layer(source.module) not in {"provider", "hotspot", "simulator"}
+        for node in source.nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"push", "authorize"}
+    ]
+    return [offence for verb in ("push", "authorize") for offence in [said for name, said in calls if name == verb][1:]]
 
 
 def _is_pure(name: str) -> bool:

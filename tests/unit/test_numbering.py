@@ -68,11 +68,10 @@ def test_the_four_spellings_of_each_safaricom_style_number_agree(national):
 
 
 @given(st.text(alphabet=st.characters() | st.sampled_from("0123456789+ -"), max_size=20))
-def test_any_text_is_a_number_or_a_sentence(text):
+def test_any_text_is_a_kenyan_number_or_a_value_error(text):
     try:
         phone = parse_phone(text)
-    except ValueError as refusal:
-        assert str(refusal)
-    else:
-        assert phone.is_kenyan
-        assert len(phone.digits) == 12
+    except ValueError:
+        return
+    assert phone.is_kenyan
+    assert len(phone.digits) == 12

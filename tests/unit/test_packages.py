@@ -1,6 +1,7 @@
 """Packages: what is sold, and the profile that it needs on a router."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ RATES = st.none() | st.integers(1, 10_000_000)
 PROFILES = st.builds(SpeedProfile, RATES, RATES, st.integers(1, 100))
 
 
-def _package(**changes):
+def _package(**changes: Any):
     return Package(**{"id": 1, "router_id": 1, "name": "1 hour", "price": Money(5000), "duration": Duration(3600), **changes})
 
 

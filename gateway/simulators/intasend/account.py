@@ -115,6 +115,14 @@ class Account:
             self._announce_later(invoice, change)
         return invoice
 
+    def resume(self) -> None:
+        """After `close`: announce again what is still to come."""
+        now_s = self.clock.monotonic_s()
+        for invoice in self.invoices.values():
+            for change in invoice.changes:
+                if change.at_s > now_s:
+                    self._announce_later(invoice, change)
+
     async def close(self) -> None:
         """Stop announcing what is still to come; states go on changing, because they need nobody."""
         for task in self._tasks:

@@ -76,7 +76,8 @@ async def hang_after(request: web.Request, proceed: Proceed) -> web.StreamRespon
 
 
 async def reset_before(request: web.Request, _: Proceed) -> web.StreamResponse:
-    """Reset the connection; nothing was processed."""
+    """Reset the connection; nothing was processed. The body is read first, or the client might meet the reset while it writes."""
+    await request.read()
     return _reset(request)
 
 

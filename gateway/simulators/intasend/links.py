@@ -26,6 +26,8 @@ SIGNATURE_LIFE_S = 3600
 _CURRENCIES = ("KES", "USD", "EUR", "GBP")
 _TARIFFS = ("BUSINESS-PAYS", "CUSTOMER-PAYS")
 _MOST = 1_000_000
+"""The highest amount of a page. Not documented; above every limit of M-Pesa and cards (facts, payments 3 "Limits")."""
+
 _PASSED_ON = ("email", "first_name", "last_name", "phone_number", "redirect_url", "callback_url", "comment", "method", "wallet_id")
 
 

@@ -27,7 +27,7 @@ _SHUTDOWN_S = 0.1
 class SimulatedIntaSend(Account):
     """IntaSend for one merchant. Construct it, `start` it, and point a client at `base_url`.
 
-    It may be stopped and started again; what was asked for and decided stays.
+    It may be stopped and started again: what was asked for and decided stays; what happened meanwhile was announced to nobody.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class SimulatedIntaSend(Account):
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
         self.host, self.port = host, self._runner.addresses[0][1]
+        self.resume()
 
     async def stop(self) -> None:
         """Close every connection and stop announcing; harmless when it is not running."""

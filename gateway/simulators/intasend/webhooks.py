@@ -64,11 +64,11 @@ class Webhooks:
         """Deliver in the background, as the knobs say."""
         if self.url is None:
             return
-        for each in self._in_order(body):
-            for _ in range(self.copies):
-                task = asyncio.get_running_loop().create_task(self._deliver(each))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        bodies = self._in_order(body)
+        for _ in range(self.copies):
+            task = asyncio.get_running_loop().create_task(self._deliver_all(bodies))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
         """Give up whatever is not delivered yet."""
@@ -86,6 +86,10 @@ class Webhooks:
             return [body, *self._held.pop(body["invoice_id"], [])]
         self._held.setdefault(body["invoice_id"], []).append(body)
         return []
+
+    async def _deliver_all(self, bodies: list[Json]) -> None:
+        for body in bodies:
+            await self._deliver(body)
 
     async def _deliver(self, body: Json) -> None:
         for wait_s in (self.delay_s, *self.retry_after_s):

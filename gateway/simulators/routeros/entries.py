@@ -167,7 +167,6 @@ class Cookie:
         return {
             ".id": self.id,
             "user": self.user,
-            "domain": "",
             "mac-address": self.mac,
             "expires-in": format_duration(self.expires_s - now_s),
             "mac-cookie": _flag(self.is_mac_cookie),

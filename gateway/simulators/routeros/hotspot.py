@@ -44,6 +44,8 @@ class HotspotModel:
         self.usage: dict[str, Usage] = {}
         """Used up in ended sessions, by the user's id."""
         self.limit_change_moves_running_session = limit_change_moves_running_session
+        self.powered = True
+        """Off, nothing passes and no phone is seen."""
         self._clock = clock
         self._note = note
         self._ids = itertools.count(1)
@@ -56,7 +58,7 @@ class HotspotModel:
         self.settle()
         if self.phones.get(mac, ip) != ip:
             self.leave(mac)
-        self.phones[mac] = ip
+        self.phones = {other: address for other, address in self.phones.items() if address != ip} | {mac: ip}
         present = self.hosts.get(ip)
         if present is not None and present.mac != mac:
             self.forget_host(present)
@@ -91,7 +93,7 @@ class HotspotModel:
         """Whether the phone's traffic would pass at this moment as things stand."""
         mac = canonical_mac(mac)
         self.settle()
-        ip = self.phones.get(mac)
+        ip = self.phones.get(mac) if self.powered else None
         if ip is None:
             return False
         binding = self._binding(mac, ip)
@@ -129,9 +131,9 @@ class HotspotModel:
         if self.active.get(entry.ip) is not entry:
             return
         del self.active[entry.ip]
-        if any(row[".id"] == entry.user_id for row in self.users):
+        if entry.user_id in self.users:
             usage = self.usage.setdefault(entry.user_id, Usage())
-            usage.uptime_s += (self._now() if at_s is None else at_s) - entry.started_s
+            usage.uptime_s += max(0.0, (self._now() if at_s is None else at_s) - entry.started_s)
             usage.counters.count(entry.counters.bytes_in, entry.counters.bytes_out)
         if cause not in COOKIE_KEEPERS:
             self.cookies = [cookie for cookie in self.cookies if not (cookie.is_mac_cookie and cookie.mac == entry.mac)]
@@ -223,7 +225,7 @@ class HotspotModel:
 
     def _seen(self, mac: str) -> Host | None:
         """The host row of a phone in range, made with its first packet."""
-        ip = self.phones.get(mac)
+        ip = self.phones.get(mac) if self.powered else None
         if ip is None:
             return None
         if ip not in self.hosts:
@@ -285,16 +287,20 @@ class HotspotModel:
 
     def _uptime_left_s(self, entry: ActiveEntry) -> float | None:
         """The uptime limit of this login; read anew from the user's row only if the switch says so (facts, routeros 9.1)."""
-        user = next((row for row in self.users if row[".id"] == entry.user_id), None)
-        if not self.limit_change_moves_running_session or user is None:
+        if not self.limit_change_moves_running_session or entry.user_id not in self.users:
             return entry.allowance.uptime_s
+        user = self.users.get(entry.user_id)
         limit_s = _seconds(user, "limit-uptime")
         return None if limit_s is None else limit_s - self.used(user).uptime_s
 
     def _end_of(self, entry: ActiveEntry) -> tuple[float, str]:
         """When this login ends as things stand, and why."""
         host = self.hosts[entry.ip]
-        ends = [(entry.started_s + limit, "session timeout") for limit in (self._uptime_left_s(entry), entry.allowance.session_s) if limit is not None]
+        ends = [
+            (entry.started_s + limit, "session timeout")
+            for limit in (self._uptime_left_s(entry), entry.allowance.session_s)
+            if limit is not None
+        ]
         if host.absent_since_s is not None and entry.keepalive_s is not None:
             ends.append((host.absent_since_s + entry.keepalive_s, "keepalive timeout"))
         if entry.idle_s is not None:
@@ -307,7 +313,9 @@ class HotspotModel:
         methods = profile["login-by"].split(",")
         for cookie in [cookie for cookie in self.cookies if cookie.mac == host.mac]:
             method = "mac-cookie" if cookie.is_mac_cookie else "cookie"
-            if method in methods and self._try(cookie.user, None, host, method):
+            if method not in methods:
+                continue
+            if self._try(cookie.user, None, host, method):
                 return
             if cookie.is_mac_cookie:
                 self.cookies.remove(cookie)

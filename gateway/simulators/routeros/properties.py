@@ -6,6 +6,7 @@ Data only, written down from the schemas of real routers (see `schema`) and the 
 from dataclasses import dataclass
 
 from gateway.simulators.routeros.values import (
+    TEXT,
     Address,
     AddressRange,
     Boolean,
@@ -25,7 +26,7 @@ class Property:
     """One settable property."""
 
     name: str
-    kind: Kind = Kind()
+    kind: Kind = TEXT
     default: str | None = None
     """The value of a row that was added without it; None leaves it out of the row."""
     hidden: tuple[str, ...] = ("",)
@@ -36,7 +37,6 @@ class Property:
     since: tuple[int, ...] = (0,)
 
 
-_TEXT = Kind()
 _FLAG = Boolean()
 _NONE = Time(("none",))
 _SERVER = Property("server", Reference("/ip/hotspot", ("all",)), "all", hidden=("all",))
@@ -143,7 +143,7 @@ _BINDING = (
     Property("address", AddressRange()),
     Property("to-address", Address()),
     _SERVER,
-    Property("type", Choice(("regular", "bypassed", "blocked")), "regular", hidden=("regular",)),
+    Property("type", Choice(("regular", "bypassed", "blocked")), "regular"),
     _DISABLED,
     _COMMENT,
 )
@@ -230,3 +230,21 @@ SETTINGS: dict[str, tuple[Property, ...]] = {
     "/system/script": _SCRIPT,
     "/system/identity": (Property("name", default="MikroTik"),),
 }
+
+_COUNTS = ("bytes-in", "bytes-out", "packets-in", "packets-out", "run-count", "cpu-load", "free-memory", "write-sect-total", "mtu")
+_TIMES = ("uptime", "idle-time", "idle-timeout", "keepalive-timeout", "session-time-left", "host-dead-time", "expires-in")
+_FLAGS = (
+    "default", "disabled", "dynamic", "static", "DHCP", "authorized", "bypassed", "blocked", "radius", "mac-cookie", "running",
+    "invalid", "HTTPS",
+)  # fmt: skip
+
+READ_ONLY: dict[str, Kind] = {
+    **dict.fromkeys(_COUNTS, Integer()),
+    **dict.fromkeys(_TIMES, Time()),
+    **dict.fromkeys(_FLAGS, _FLAG),
+    **dict.fromkeys(("limit-bytes-in", "limit-bytes-out", "limit-bytes-total"), Integer()),
+    "mac-address": Mac(),
+    "address": Address(prefixed=True),
+    "to-address": Address(),
+}
+"""How queries compare what the router computes itself."""

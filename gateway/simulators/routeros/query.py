@@ -50,19 +50,19 @@ def _compare(relation: str, name: str, mine: str, other: str, key: Key) -> bool:
 
 def _operate(stack: list[bool], operations: str) -> None:
     """Run one `?#` word. The stack rests on endless truth, so that popping an empty one gives true."""
-    tokens = _OPERATION.findall(operations)
-    if "".join(tokens) != operations:
+    steps = _OPERATION.findall(operations)
+    if "".join(steps) != operations:
         raise Trap("invalid query operation")
     before = ""
-    for position, token in enumerate(tokens, 1):
-        if token.isdigit():
-            _take(stack, int(token), replaces=position == len(tokens))
-        elif token == ".":
+    for position, step in enumerate(steps, 1):
+        if step.isdigit():
+            _take(stack, int(step), replaces=position == len(steps))
+        elif step == ".":
             if not before.isdigit():
                 stack.append(_peek(stack, 0))
         else:
-            _combine(stack, token)
-        before = token
+            _combine(stack, step)
+        before = step
 
 
 def _peek(stack: list[bool], index: int) -> bool:

@@ -70,7 +70,9 @@ class Menu:
     def commands(self, version: Version) -> dict[str, frozenset[str]]:
         """Each command of that version with its arguments."""
         return {
-            f"{self.path}/{verb.name}": frozenset(self._arguments(verb.name, version)) for verb in self.verbs if verb.covers(version)
+            f"{self.path}/{verb.name}": frozenset(self._arguments(verb.name, version))
+            for verb in self.verbs
+            if verb.covers(version)
         }
 
     def _arguments(self, verb: str, version: Version) -> Iterable[str]:

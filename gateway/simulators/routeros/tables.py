@@ -62,32 +62,36 @@ class Table:
         self.properties: dict[str, Property] = MENUS[path].properties(configuration.version)
         self._configuration = configuration
         self._rules = _RULES.get(path, Rules())
-        self._rows: list[Row] = []
+        self._rows: dict[str, Row] = {}
+        self._owners: dict[tuple[str, ...], str] = {}
         self._fixed: set[str] = set()
         self._next = 0
 
     def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
+        return iter(self._rows.values())
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def named(self, name: str) -> Row | None:
         """The first row of that name."""
-        return next((row for row in self._rows if row.get("name") == name), None)
+        return next((row for row in self if row.get("name") == name), None)
 
     def get(self, row_id: str) -> Row:
         """The row with that id. Raises the trap `no such item`."""
-        row = next((row for row in self._rows if row[".id"] == row_id), None)
-        if row is None:
+        if row_id not in self._rows:
             raise traps.no_such_item()
-        return row
+        return self._rows[row_id]
+
+    def __contains__(self, row_id: str) -> bool:
+        return row_id in self._rows
 
     def seed(self, **values: str) -> Row:
         """A row from the factory, which cannot be removed; underscores in names stand for dashes."""
         row = self._new_row({name.replace("_", "-"): value for name, value in values.items()})
         self._fixed.add(row[".id"])
-        self._rows.append(row)
+        self._claim(row)
+        self._rows[row[".id"]] = row
         return row
 
     def add(self, arguments: Mapping[str, str]) -> str:
@@ -99,9 +103,11 @@ class Table:
         missing = [name for name, known in self.properties.items() if known.required and not given.get(name) and name not in copied]
         if missing:
             raise traps.missing_arguments(missing)
+        if before:
+            self.get(before)
         row = self._new_row(copied | given)
-        self._refuse_duplicate(row)
-        self._rows.insert(self._rows.index(self.get(before)) if before else len(self._rows), row)
+        self._claim(row)
+        self._put(row, before)
         self._configuration.writes += 1
         return row[".id"]
 
@@ -109,7 +115,7 @@ class Table:
         """Change a row; nothing changes when a value is refused."""
         row = self.get(row_id)
         changed = row | self._parse(arguments)
-        self._refuse_duplicate(changed)
+        self._claim(changed, instead_of=row)
         if changed.get("name") != row.get("name"):
             self._configuration.repoint(self.path, row["name"], changed["name"])
         row.update(changed)
@@ -130,18 +136,17 @@ class Table:
         row = self.get(row_id)
         if row_id in self._fixed:
             raise traps.Trap(self._rules.protected)
-        self._rows.remove(row)
+        self._release(self._rows.pop(row_id))
         if "name" in row:
             self._configuration.repoint(self.path, row["name"], row_id)
         self._configuration.writes += 1
 
     def move(self, row_id: str, destination: str | None) -> None:
         """Put a row before another one, or at the end."""
-        row, before = self.get(row_id), self.get(destination) if destination else None
-        if row is before:
-            return
-        self._rows.remove(row)
-        self._rows.insert(self._rows.index(before) if before else len(self._rows), row)
+        for named in filter(None, (row_id, destination)):
+            self.get(named)
+        if destination != row_id:
+            self._put(self._rows.pop(row_id), destination)
         self._configuration.writes += 1
 
     def is_fixed(self, row_id: str) -> bool:
@@ -157,15 +162,30 @@ class Table:
         row = {".id": hex_id(self._next)}
         row |= {name: known.default for name, known in self.properties.items() if known.default is not None}
         self._next += 1
-        return row | values
+        return row | dict(values)
+
+    def _put(self, row: Row, before: str | None) -> None:
+        """Insert a row before another one, or at the end."""
+        following = list(self._rows)[list(self._rows).index(before) :] if before else []
+        self._rows[row[".id"]] = row
+        for row_id in following:
+            self._rows[row_id] = self._rows.pop(row_id)
 
     def _parse(self, arguments: Mapping[str, str]) -> Row:
         return {name: self.properties[name].kind.parse(name, text, self._configuration.names) for name, text in arguments.items()}
 
-    def _refuse_duplicate(self, row: Row) -> None:
+    def _claim(self, row: Row, *, instead_of: Row | None = None) -> None:
+        """Take the row's keys. Raises the trap for a duplicate and changes nothing then."""
         keys = self._rules.keys(row)
-        if any(keys & self._rules.keys(other) for other in self._rows if other[".id"] != row[".id"]):
+        if any(self._owners.get(key, row[".id"]) != row[".id"] for key in keys):
             raise traps.Trap(self._rules.duplicate)
+        if instead_of is not None:
+            self._release(instead_of)
+        self._owners |= dict.fromkeys(keys, row[".id"])
+
+    def _release(self, row: Row) -> None:
+        for key in self._rules.keys(row):
+            self._owners.pop(key, None)
 
 
 class Configuration:

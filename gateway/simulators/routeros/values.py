@@ -55,6 +55,9 @@ class Kind:
         return text
 
 
+TEXT = Kind()
+
+
 @dataclass(frozen=True, slots=True)
 class Boolean(Kind):
     """`yes`, `no`, `true` or `false` on input, the last two on output."""

@@ -1,0 +1,153 @@
+"""The commands. Each reads its arguments, starts one thing, and turns a failure into one line and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration (contract, "Commands").
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway import config, demo, logs
+from gateway.checks import run_checks
+from gateway.clock import SystemClock
+from gateway.daemon import Daemon, running
+from gateway.errors import GatewayError
+from gateway.notify import notify
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONFIG = Path("/etc/hotspot-gateway/config.yaml")
+
+_config_option = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=lambda: os.environ.get("HOTSPOT_GATEWAY_CONFIG", DEFAULT_CONFIG),
+    show_default=f"$HOTSPOT_GATEWAY_CONFIG, then {DEFAULT_CONFIG}",
+    help="The configuration file.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("hotspot-gateway"))
+@click.option("--debug", is_flag=True, help="Log every exchange, too.")
+def main(*, debug: bool) -> None:
+    """Sells WiFi on a MikroTik hotspot for M-Pesa."""
+    logs.set_up(debug=debug)
+
+
+@main.command()
+@_config_option
+def run(path: Path) -> None:
+    """Run the daemon in the foreground; it logs to stderr."""
+    _finish(lambda: _run(path))
+
+
+@main.command("demo")
+@click.option("--port", default=8080, show_default=True, help="Where the portal listens.")
+def demonstrate(port: int) -> None:
+    """Run the daemon with a simulated router, a simulated IntaSend and two simulated phones."""
+    _finish(lambda: demo.run(port, _until_signalled))
+
+
+@main.command()
+@_config_option
+def check(path: Path) -> None:
+    """Check everything that can be wrong, in one table."""
+    with _exit_codes():
+        sys.exit(asyncio.run(run_checks(config.load(path), click.echo)))
+
+
+@main.command()
+@click.argument("which", type=click.Choice(["router", "intasend"]))
+@click.option("--port", default=0, help="Where it listens; any free port by default.")
+def simulate(which: str, port: int) -> None:
+    """Run one simulator by itself, for people who write portals."""
+    _finish(lambda: demo.simulate(which, port, _stopped))
+
+
+async def _run(path: Path) -> None:
+    async with running(config.load(path), SystemClock()) as daemon:
+        with _on_hangup(lambda: daemon.scheduler.in_hand(_reload(daemon, path))):
+            notify("READY=1")
+            log.info("ready on port %s", daemon.port, extra={"action": "ready"})
+            await _until_signalled(daemon)
+            notify("STOPPING=1")
+
+
+async def _reload(daemon: Daemon, path: Path) -> None:
+    """Read the file again; a faulty one is reported and the old one stays."""
+    try:
+        await daemon.take(config.load(path))
+    except (config.ConfigError, GatewayError) as fault:
+        log.error("the configuration is faulty, the old one stays:\n%s", fault, extra={"action": "reload_failed"})  # noqa: TRY400
+    else:
+        log.info("configuration read again", extra={"action": "reloaded"})
+
+
+async def _until_signalled(daemon: Daemon) -> None:
+    """Wait for SIGTERM or SIGINT, or for a job to die; raises what killed it."""
+    jobs, stopped = asyncio.ensure_future(daemon.scheduler.run()), asyncio.ensure_future(_stopped())
+    try:
+        await asyncio.wait({jobs, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if jobs.done():
+            jobs.result()
+    finally:
+        jobs.cancel()
+        stopped.cancel()
+
+
+async def _stopped() -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+@contextlib.contextmanager
+def _on_hangup(react: Callable[[], object]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, react)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+def _finish(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with _exit_codes(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(work())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The faster loop where there is a wheel of it; asyncio's own otherwise."""
+    try:
+        import uvloop  # noqa: PLC0415 - not installed on every machine
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+@contextlib.contextmanager
+def _exit_codes() -> Iterator[None]:
+    try:
+        yield
+    except config.ConfigError as fault:
+        click.echo(str(fault), err=True)
+        sys.exit(2)
+    except GatewayError as fault:
+        click.echo(f"hotspot-gateway: {fault}", err=True)
+        sys.exit(1)
+    except OSError as fault:
+        where = f"{fault.filename}: " if fault.filename else ""
+        click.echo(f"hotspot-gateway: {where}{fault.strerror or fault}", err=True)
+        sys.exit(1)

@@ -1,0 +1,65 @@
+"""How the gateway is: whether it can sell, and what stands in the way. Reads, never mends."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from gateway.catalogue import Site
+from gateway.heartbeat import Heartbeat
+from gateway.metrics import Metrics
+from gateway.store import access as grant_rows
+from gateway.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Each condition of selling, and the figures beside it."""
+
+    database_writable: bool
+    clock_trusted: bool
+    routers: dict[int, tuple[str, bool | None]]
+    """By id: name, and whether it answered last; None before the first exchange has ended."""
+    grants: dict[str, int]
+
+    @property
+    def ready(self) -> bool:
+        """Whether something can be sold: the database takes writes, and at least one router answers."""
+        return self.database_writable and (not self.routers or any(up for _, up in self.routers.values()))
+
+    def as_json(self) -> dict[str, Any]:
+        """For `/readyz`."""
+        return {
+            "ready": self.ready,
+            "database": "ok" if self.database_writable else "not writable",
+            "clock": "ok" if self.clock_trusted else "behind the time already seen: nobody is shut out by it",
+            "routers": [{"id": key, "name": name, "reachable": up} for key, (name, up) in self.routers.items()],
+        }
+
+
+class Health:
+    """Makes reports."""
+
+    def __init__(self, site: Site, db: Database, heartbeat: Heartbeat, metrics: Metrics) -> None:
+        self._site = site
+        self._db = db
+        self._heartbeat = heartbeat
+        self._metrics = metrics
+
+    async def report(self) -> Report:
+        """How things stand now. The database is tried by writing to it."""
+        return Report(
+            database_writable=await self._db.is_writable(),
+            clock_trusted=self._heartbeat.clock_is_trusted,
+            routers={
+                key: (router.name, self._site.hotspots[key].reachable if key in self._site.hotspots else None)
+                for key, router in self._site.catalogue.routers.items()
+            },
+            grants=await self._db.read(grant_rows.counts),
+        )
+
+    def registry(self, report: Report) -> CollectorRegistry:
+        """The metrics with their gauges set from the report."""
+        routers = {key: bool(up) for key, (_, up) in report.routers.items()}
+        self._metrics.show(routers=routers, clock_trusted=report.clock_trusted, grants=report.grants)
+        return self._metrics.registry

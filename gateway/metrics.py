@@ -1,0 +1,36 @@
+"""Figures for Prometheus: what the log tells, counted, and how things stand.
+
+One way to count: each log record that carries an `action` counts one. No label grows without bound.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Metrics(logging.Handler):
+    """Counts log records by their action; holds the gauges."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.registry = registry = CollectorRegistry()
+        self._actions = Counter("hotspot_gateway_actions", "What happened, by the log's action", ["action"], registry=registry)
+        self._router_up = Gauge("hotspot_gateway_router_up", "1 when the router answered last", ["router"], registry=registry)
+        self._clock_trusted = Gauge("hotspot_gateway_clock_trusted", "1 when the wall clock may be believed", registry=registry)
+        self._grants = Gauge("hotspot_gateway_grants", "Access grants that are not over, by state", ["state"], registry=registry)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Count one record."""
+        action = getattr(record, "action", None)
+        if action is not None:
+            self._actions.labels(action).inc()
+
+    def show(self, *, routers: Mapping[int, bool], clock_trusted: bool, grants: Mapping[str, int]) -> None:
+        """Set the gauges to how things stand now."""
+        self._router_up.clear()
+        for router_id, up in routers.items():
+            self._router_up.labels(str(router_id)).set(up)
+        self._clock_trusted.set(clock_trusted)
+        for state, count in grants.items():
+            self._grants.labels(state).set(count)

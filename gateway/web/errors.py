@@ -1,0 +1,75 @@
+"""Every error as JSON: one table from code to status, one place that answers.
+
+A failure that nobody expected is answered with an id and nothing else; the id stands in the log beside the detail.
+"""
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from gateway.errors import Code, GatewayError
+
+log = logging.getLogger(__name__)
+
+STATUS = {
+    Code.INVALID: HTTPStatus.BAD_REQUEST,
+    Code.DENIED: HTTPStatus.UNAUTHORIZED,
+    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Code.CONFLICT: HTTPStatus.CONFLICT,
+    Code.REFUSED: HTTPStatus.BAD_GATEWAY,
+    Code.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The contract's status for each kind of failure."""
+
+
+@web.middleware
+async def answer_errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer whatever the handler raises."""
+    try:
+        return await handler(request)
+    except GatewayError as fault:
+        return _answer(fault)
+    except web.HTTPException as fault:
+        if fault.status < HTTPStatus.BAD_REQUEST:
+            raise
+        return _json(
+            fault.status, {"error": _sentence(fault)}, {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
+        )
+    except Exception:
+        error_id = secrets.token_hex(8)
+        log.exception("unexpected failure in %s %s", request.method, request.path, extra={"action": "failed", "error_id": error_id})
+        return _json(
+            HTTPStatus.INTERNAL_SERVER_ERROR, {"error": f"Something went wrong here. Quote {error_id} when you ask for help."}
+        )
+
+
+def _answer(fault: GatewayError) -> web.Response:
+    body: dict[str, Any] = {"error": fault.message}
+    if fault.payment_id is not None:
+        body["payment_id"] = fault.payment_id
+    if fault.fields:
+        body["fields"] = fault.fields
+    if fault.retry_after_s is None:
+        return _json(STATUS[fault.code], body)
+    return _json(STATUS[fault.code], body | {"retry_after_s": fault.retry_after_s}, {"Retry-After": str(fault.retry_after_s)})
+
+
+def _sentence(fault: web.HTTPException) -> str:
+    if fault.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return "The body is too large: 64 KiB at most"
+    return {
+        HTTPStatus.NOT_FOUND: "There is nothing at this address",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method: see the Allow header",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with Content-Type: application/json",
+    }.get(HTTPStatus(fault.status), fault.reason)
+
+
+def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response(body, status=status, headers=headers)

@@ -1,0 +1,36 @@
+"""For the operator's monitoring: live, ready, metrics. Not for phones on the hotspot (contract, `server.metrics_allow`)."""
+
+import ipaddress
+from http import HTTPStatus
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.web.services import services
+
+
+async def live(request: web.Request) -> web.Response:
+    """`GET /healthz`: the process answers."""
+    _only_for_operators(request)
+    return web.json_response({"status": "ok"})
+
+
+async def ready(request: web.Request) -> web.Response:
+    """`GET /readyz`: whether the gateway can sell, each condition named; 503 when one of them fails."""
+    _only_for_operators(request)
+    report = await services(request).health.report()
+    return web.json_response(report.as_json(), status=HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """`GET /metrics` in Prometheus' text format."""
+    _only_for_operators(request)
+    report = await services(request).health.report()
+    body = generate_latest(services(request).health.registry(report))
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _only_for_operators(request: web.Request) -> None:
+    peer = ipaddress.ip_address(request.remote or "0.0.0.0")
+    if not any(peer in network for network in services(request).config.server.metrics_allow):
+        raise web.HTTPNotFound
