@@ -33,7 +33,7 @@ def parse_phone(text: str) -> PhoneNumber:
         number = phonenumbers.parse(text, MPESA_REGION)
     except phonenumbers.NumberParseException:
         raise ValueError(INVALID) from None
-    if number.extension or not phonenumbers.is_valid_number(number):
+    if not phonenumbers.is_valid_number(number):
         raise ValueError(INVALID)
     if phonenumbers.region_code_for_number(number) != MPESA_REGION:
         raise ValueError("M-Pesa takes Kenyan mobile numbers only (07…, 01… or 254…)")

@@ -41,11 +41,13 @@ class Scheduler:
         self._woken: dict[str, asyncio.Event] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._in_hand: set[asyncio.Task[Any]] = set()
+        self._busy: set[str] = set()
         self._died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def add(self, job: Job) -> None:
         """Start the loop of a job; its first run begins at once."""
-        self._woken[job.name] = asyncio.Event()
+        self._woken[job.name] = woken = asyncio.Event()
+        woken.set()
         loop = asyncio.create_task(self._loop(job), name=job.name)
         loop.add_done_callback(self._notice)
         self._loops[job.name] = loop
@@ -57,9 +59,10 @@ class Scheduler:
         loop.cancel()
         await asyncio.wait({loop})
 
-    def names(self) -> set[str]:
-        """The jobs that are running."""
-        return set(self._loops)
+    @property
+    def is_idle(self) -> bool:
+        """Whether every job is waiting for its time, and nothing is in hand."""
+        return not (self._busy or self._in_hand or any(woken.is_set() for woken in self._woken.values()))
 
     def wake(self, name: str) -> None:
         """There is work for this job now. Does nothing for a job that is not there."""
@@ -91,7 +94,11 @@ class Scheduler:
         woken = self._woken[job.name]
         while True:
             woken.clear()
-            pause_s = await job.run_once()
+            self._busy.add(job.name)
+            try:
+                pause_s = await job.run_once()
+            finally:
+                self._busy.discard(job.name)
             await self._pause(woken, LONGEST_PAUSE_S if pause_s is None else min(pause_s, LONGEST_PAUSE_S))
 
     async def _pause(self, woken: asyncio.Event, seconds: float) -> None:

@@ -5,9 +5,9 @@ Touches rows with our mark only. A removed binding does not cut a device that is
 
 from gateway.errors import DeviceAbsent, RouterRefused
 from gateway.hotspot.base import Device, WantedAccess
-from gateway.hotspot.hosts import Hosts, mac_in
+from gateway.hotspot.hosts import Hosts
 from gateway.hotspot.link import Link
-from gateway.hotspot.tables import COMMENTED, Table
+from gateway.hotspot.tables import Table
 from gateway.hotspot.wire import Trap
 from gateway.hotspot.words import ANY_SERVER, Mark, Row, flag_at, is_ours
 from gateway.identity import MacAddress
@@ -16,9 +16,9 @@ from gateway.identity import MacAddress
 class Bindings:
     """Bindings of one router."""
 
-    def __init__(self, link: Link, server: str | None, hosts: Hosts) -> None:
+    def __init__(self, link: Link, server: str, hosts: Hosts) -> None:
         self._table = Table(link, "/ip/hotspot/ip-binding", "mac-address,server,type,bypassed,blocked,comment,disabled")
-        self._server = server or ANY_SERVER
+        self._server = server
         self._hosts = hosts
 
     async def admit(self, wanted: WantedAccess) -> Device:
@@ -48,10 +48,9 @@ class Bindings:
         if host and host.bypassed and not any(map(opens, await self._rows(mac))):
             await self._hosts.forget(host)
 
-    async def admitted(self) -> set[MacAddress]:
-        """The devices for which there is a binding of ours."""
-        rows = await self._table.rows(COMMENTED)
-        return {mac for row in rows if is_ours(row) and (mac := mac_in(row.get("mac-address")))}
+    async def ours(self) -> list[Row]:
+        """All our bindings, of every device."""
+        return await self._table.marked()
 
     async def _admit_unseen(self, wanted: WantedAccess) -> Device:
         """A device that we let in before is through, asleep or not yet back since its host row was removed; others wait."""

@@ -13,12 +13,12 @@ from gateway.clock import Clock
 from gateway.errors import RouterRefused, RouterUnreachable
 from gateway.hotspot.base import Device, RouterLogin, Snapshot, WantedAccess, Way
 from gateway.hotspot.bindings import Bindings
-from gateway.hotspot.hosts import Hosts
+from gateway.hotspot.hosts import Hosts, mac_in
 from gateway.hotspot.link import COMMAND_S, Link
 from gateway.hotspot.survey import Survey, uptime_s
 from gateway.hotspot.users import Users
 from gateway.hotspot.wire import Trap
-from gateway.hotspot.words import Unintelligible
+from gateway.hotspot.words import ANY_SERVER, Row, Unintelligible
 from gateway.identity import IpAddress, MacAddress
 
 PROBE_S = 5.0
@@ -43,7 +43,7 @@ class _WayIn(Protocol):
 
     async def withdraw(self, mac: MacAddress) -> None: ...
 
-    async def admitted(self) -> set[MacAddress]: ...
+    async def ours(self) -> list[Row]: ...
 
 
 class MikrotikHotspot:
@@ -55,8 +55,9 @@ class MikrotikHotspot:
         self._commands = Link(login, clock, deadline_s=deadline_s)
         self._prints = Link(login, clock, deadline_s=deadline_s)
         self._hosts = Hosts(self._commands)
-        self._bindings = Bindings(self._commands, login.hotspot_server, self._hosts)
-        self._users = Users(self._commands, login.hotspot_server, self._hosts)
+        self._server = login.hotspot_server or ANY_SERVER
+        self._bindings = Bindings(self._commands, self._server, self._hosts)
+        self._users = Users(self._commands, self._server, self._hosts)
         ways: tuple[_WayIn, _WayIn] = (self._users, self._bindings)
         self._way_in, self._other_way = ways if login.way is Way.USER else ways[::-1]
         self._leftovers: set[MacAddress] | None = None
@@ -78,7 +79,7 @@ class MikrotikHotspot:
         """See `Hotspot`. With `Way.USER` three commands when all is well, and nothing is written when nothing differs."""
         with self._refusals():
             async with self._verb:
-                await self._clear_the_other_way(wanted.mac)
+                await self._clear_leftovers(wanted.mac)
                 return await self._way_in.admit(wanted)
 
     async def shut_out(self, mac: MacAddress) -> None:
@@ -103,11 +104,17 @@ class MikrotikHotspot:
         await self._commands.close()
         await self._prints.close()
 
-    async def _clear_the_other_way(self, mac: MacAddress) -> None:
-        """Rows of the other way stay behind when the operator changes it. Nothing else makes them: they are looked for once."""
+    async def _clear_leftovers(self, mac: MacAddress) -> None:
+        """Shut out what an earlier configuration let in: by the other way, or at another hotspot server.
+
+        Nothing else makes such rows, so they are looked for once.
+        """
         if self._leftovers is None:
-            self._leftovers = await self._other_way.admitted()
+            rows = await self._other_way.ours()
+            rows += [row for row in await self._way_in.ours() if row.get("server", ANY_SERVER) != self._server]
+            self._leftovers = {left for row in rows if (left := mac_in(row.get("mac-address")))}
         if mac in self._leftovers:
+            await self._way_in.withdraw(mac)
             await self._other_way.withdraw(mac)
             self._leftovers.discard(mac)
 

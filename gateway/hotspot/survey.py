@@ -10,7 +10,7 @@ from gateway.hotspot.base import MarkedRow, Snapshot
 from gateway.hotspot.bindings import opens
 from gateway.hotspot.hosts import mac_in
 from gateway.hotspot.link import Link
-from gateway.hotspot.tables import COMMENTED, Table
+from gateway.hotspot.tables import Table
 from gateway.hotspot.users import names_for
 from gateway.hotspot.words import Mark, Row, Unintelligible, bytes_in, number_at, seconds_at
 from gateway.identity import MacAddress
@@ -39,8 +39,8 @@ class Survey:
     async def take(self) -> Snapshot:
         """Read everything. Users come before sessions, so that one who is let in meanwhile is never seen as a stray."""
         uptime = await uptime_s(self._link)
-        users = await self._users.rows(COMMENTED)
-        bindings = await self._bindings.rows(COMMENTED)
+        users = await self._users.marked()
+        bindings = await self._bindings.marked()
         active = await self._active.rows()
         hosts = await self._hosts.rows()
         online = {(row.get("user", ""), mac) for row in active if (mac := mac_in(row.get("mac-address")))}

@@ -8,13 +8,10 @@ from collections.abc import Callable, Mapping
 from gateway.errors import RouterRefused
 from gateway.hotspot.link import Link
 from gateway.hotspot.wire import Trap
-from gateway.hotspot.words import Row
+from gateway.hotspot.words import Row, is_ours
 
 GONE = "no such item"
 """Somebody was faster, or our own earlier attempt was executed after all: what should be gone is gone (facts, routeros 1.9)."""
-
-COMMENTED = "?>comment="
-"""Rows with any comment: the API can compare but not search (facts, routeros 1.7), so whose comment it is, is read here."""
 
 
 def any_of(*tests: str) -> tuple[str, ...]:
@@ -34,6 +31,10 @@ class Table:
         """The rows that pass the query words, with the attributes that this table shows."""
         answer = await self._link.ask(f"{self._path}/print", self._show, *query)
         return [row for row in answer if ".id" in row]
+
+    async def marked(self) -> list[Row]:
+        """The rows that carry the mark of a grant. The API can compare but not search: it sends all that have a comment."""
+        return [row for row in await self.rows("?>comment=") if is_ours(row)]
 
     async def add(self, properties: Mapping[str, str]) -> None:
         """Add a row."""

@@ -6,11 +6,11 @@ mending what differs; the text of a trap decides nothing, because it differs bet
 
 from gateway.errors import DeviceAbsent, RouterRefused
 from gateway.hotspot.base import Device, WantedAccess
-from gateway.hotspot.hosts import Hosts, mac_in
+from gateway.hotspot.hosts import Hosts
 from gateway.hotspot.link import Link
 from gateway.hotspot.profiles import Profiles
 from gateway.hotspot.sessions import Sessions, ends_early, fits
-from gateway.hotspot.tables import COMMENTED, Table, any_of
+from gateway.hotspot.tables import Table, any_of
 from gateway.hotspot.wire import Trap
 from gateway.hotspot.words import ANY_SERVER, Mark, Row, bytes_in, duration, flag_at, is_ours, number_at, seconds_at
 from gateway.identity import IpAddress, MacAddress
@@ -29,13 +29,13 @@ def names_for(mac: MacAddress) -> tuple[str, str]:
 class Users:
     """Hotspot users of one router, and the sessions under their names."""
 
-    def __init__(self, link: Link, server: str | None, hosts: Hosts) -> None:
+    def __init__(self, link: Link, server: str, hosts: Hosts) -> None:
         self._table = Table(
             link,
             "/ip/hotspot/user",
             "name,server,mac-address,profile,limit-uptime,limit-bytes-total,uptime,bytes-in,bytes-out,comment,disabled",
         )
-        self._server = server or ANY_SERVER
+        self._server = server
         self._profiles = Profiles(link)
         self._sessions = Sessions(link)
         self._hosts = hosts
@@ -61,10 +61,9 @@ class Users:
         await self._table.purge(_named(mac), is_ours, seen=rows)
         await self._sessions.purge(mac, _names_of_ours(mac, rows))
 
-    async def admitted(self) -> set[MacAddress]:
-        """The devices for which there is a user of ours."""
-        rows = await self._table.rows(COMMENTED)
-        return {mac for row in rows if is_ours(row) and (mac := mac_in(row.get("mac-address")))}
+    async def ours(self) -> list[Row]:
+        """All our users, of every device."""
+        return await self._table.marked()
 
     # The user row
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,7 @@ class Site:
         return [dict(row) for table in tables for row in table if not row.get("comment", "").startswith("hotspot-gateway:")]
 
     def another(self, **changes: Any) -> MikrotikHotspot:
-        return MikrotikHotspot(replace(self.login, **changes), self.clock, deadline_s=0.5, probe_s=0.1)
+        return MikrotikHotspot(replace(self.login, **changes), self.clock)
 
 
 @pytest.fixture(params=VERSIONS)
@@ -90,7 +90,7 @@ async def site(request, clock, router) -> AsyncIterator[Site]:
         hotspot_server="hotspot1",
         way=request.param,
     )
-    hotspot = MikrotikHotspot(login, clock, deadline_s=0.5, probe_s=0.1)
+    hotspot = MikrotikHotspot(login, clock)
     yield Site(clock, router, login, hotspot)
     await hotspot.close()
 
@@ -365,32 +365,36 @@ async def test_a_router_without_power_is_unreachable_and_everything_works_when_i
 
 
 async def test_a_silent_router_is_unreachable_within_the_deadline(site):
-    await site.hotspot.uptime_s()
-    site.router.faults.silent = True
-    async with asyncio.timeout(2):
-        with pytest.raises(RouterUnreachable):
-            await site.hotspot.uptime_s()
-        with pytest.raises(RouterUnreachable):
-            await site.hotspot.authorize(site.wanted())
-    assert site.hotspot.reachable is False
-    site.router.faults.silent = False
-    site.clock.advance(5)
-    await site.hotspot.authorize(site.wanted())
-    assert site.router.traffic(PHONE.text)
+    async with closing(MikrotikHotspot(site.login, site.clock, deadline_s=0.05, probe_s=0.02)) as hotspot:
+        await hotspot.uptime_s()
+        site.router.faults.silent = True
+        async with asyncio.timeout(1):
+            with pytest.raises(RouterUnreachable):
+                await hotspot.uptime_s()
+            with pytest.raises(RouterUnreachable):
+                await hotspot.authorize(site.wanted())
+        assert hotspot.reachable is False
+        site.router.faults.silent = False
+        site.clock.advance(5)
+        await hotspot.authorize(site.wanted())
+        assert site.router.traffic(PHONE.text)
 
 
 async def test_a_connection_that_is_cut_after_any_command_of_authorizing_leaves_nothing_that_the_next_attempt_cannot_mend(site):
-    for path in await paths_of(site, lambda: site.hotspot.authorize(site.wanted())):
-        await eventually(site, lambda: site.hotspot.shut_out(PHONE))
+    async def authorize_anew(*cut: str):
+        await site.hotspot.shut_out(PHONE)
         site.router.traffic(PHONE.text)
-        fresh = site.another()
-        site.router.faults.drop_after = {path}
-        with suppress(RouterUnreachable):  # a command that only the very first attempt needs is not cut
-            await fresh.authorize(site.wanted())
-        site.router.faults.drop_after.clear()
+        site.router.commands.clear()
+        site.router.faults.drop_after = set(cut)
+        async with closing(site.another()) as fresh:
+            return await fresh.authorize(site.wanted())
+
+    await authorize_anew()  # the very first time makes the profile
+    for path in await paths_of(site, authorize_anew):
+        with pytest.raises(RouterUnreachable):
+            await authorize_anew(path)
         site.router.traffic(PHONE.text)
-        assert await eventually(site, lambda fresh=fresh: fresh.authorize(site.wanted())) == Device(PHONE, ADDRESS)
-        await fresh.close()
+        assert await eventually(site, lambda: site.hotspot.authorize(site.wanted())) == Device(PHONE, ADDRESS)
         assert site.router.traffic(PHONE.text), path
         assert len(site.ours()) == 1, path
 
@@ -420,7 +424,6 @@ async def test_a_wrong_password_is_said_in_a_sentence(site):
 
 
 async def test_a_missing_right_is_said_in_a_sentence_and_the_router_counts_as_reachable(site):
-    site.router.faults.trap_next[ADD[site.way]] = "not enough permissions (9)"
     with pytest.raises(RouterRefused, match="lacks a right") as caught:
         await authorize_against_traps(site, "not enough permissions (9)")
     assert "Kiosk" in caught.value.message
@@ -443,11 +446,19 @@ async def authorize_against_traps(site: Site, text: str) -> Device:
     return await site.hotspot.authorize(site.wanted())
 
 
+@asynccontextmanager
+async def closing(hotspot: MikrotikHotspot) -> AsyncIterator[MikrotikHotspot]:
+    try:
+        yield hotspot
+    finally:
+        await hotspot.close()
+
+
 async def paths_of(site: Site, act) -> list[str]:
     """The commands that something takes, by path, each once."""
-    before = len(site.router.commands)
+    site.router.commands.clear()
     await act()
-    return list(dict.fromkeys(line.split()[0] for line in site.router.commands[before:]))
+    return list(dict.fromkeys(line.split()[0] for line in site.router.commands))
 
 
 async def eventually(site: Site, act):
