@@ -27,26 +27,28 @@ class Bindings:
         Raises DeviceAbsent, and lets nobody in, when the router does not see the device; RouterRefused when a hand-made
         binding of this device stands in the way.
         """
-        host = await self._hosts.of(wanted.mac, wanted.ip)
-        if host is None:
+        hosts = await self._hosts.of(wanted.mac, wanted.ip)
+        if not hosts:
             return await self._admit_unseen(wanted)
         try:
             await self._table.add(self._properties(wanted))
         except Trap as trap:
             await self._mend(wanted, trap)
-        if not host.bypassed:
-            await self._hosts.forget(host)
+        for host in hosts:
+            if not host.bypassed:
+                await self._hosts.forget(host)
         if not any(map(opens, await self._rows(wanted.mac))):
             raise RouterRefused(f"the router took a bypassed binding for {wanted.mac} and does not show it")
-        return host.device
+        return hosts[0].device
 
     async def withdraw(self, mac: MacAddress) -> None:
         """Remove our bindings of this device, see that they are gone, and cut it off."""
         await self._table.purge((f"?mac-address={mac}",), is_ours)
-        host = await self._hosts.of(mac, None)
         # Also without a binding of ours: the last attempt may have ended between the two removals.
-        if host and host.bypassed and not any(map(opens, await self._rows(mac))):
-            await self._hosts.forget(host)
+        through = [host for host in await self._hosts.of(mac) if host.bypassed]
+        if through and not any(map(opens, await self._rows(mac))):
+            for host in through:
+                await self._hosts.forget(host)
 
     async def ours(self) -> list[Row]:
         """All our bindings, of every device."""

@@ -33,10 +33,7 @@ class Hosts:
         self._table = Table(link, "/ip/hotspot/host", "mac-address,address,to-address,bypassed,authorized")
 
     async def find(self, mac: MacAddress | None, ip: IpAddress | None) -> Host | None:
-        """The device with that MAC, else with that address before or after universal NAT; None when there is no such one.
-
-        A device can stand in the table with two addresses: then the row with the given address comes first.
-        """
+        """The device with that MAC, else with that address before or after universal NAT; None when there is no such one."""
         tests = [f"mac-address={mac}"] if mac else []
         tests += [f"address={ip}", f"to-address={ip}"] if ip else []
         if not tests:
@@ -44,10 +41,10 @@ class Hosts:
         found = [host for row in await self._table.rows(*any_of(*tests)) if (host := _parse(row))]
         return min(found, key=lambda host: (host.device.mac != mac, host.device.ip != ip), default=None)
 
-    async def of(self, mac: MacAddress, hint: IpAddress | None) -> Host | None:
-        """The device with that MAC and no other; `hint` chooses among several rows of it."""
-        host = await self.find(mac, hint)
-        return host if host and host.device.mac == mac else None
+    async def of(self, mac: MacAddress, hint: IpAddress | None = None) -> list[Host]:
+        """The rows of the device with that MAC, one per address that it uses or used; the one with the hinted address first."""
+        found = [host for row in await self._table.rows(f"?mac-address={mac}") if (host := _parse(row))]
+        return sorted(found, key=lambda host: host.device.ip != hint)
 
     async def forget(self, host: Host) -> None:
         """Remove the row: with its next packet the device comes back and is judged by what is configured then."""

@@ -17,11 +17,12 @@ from gateway.hotspot.wire import BROKEN, Conversation, Trap, connect, log_in
 COMMAND_S = 15.0
 """Slow routers leave a login unanswered for 8 s and take 15 s for a whole activation under load (facts, routeros 1.10)."""
 
-CONNECT_S = 4.0
-"""TCP repeats a lost SYN after 1 s and 3 s; waiting longer would only postpone our own next attempt."""
+CONNECT_S = 8.0
+"""TCP repeats a lost SYN after 1, 3 and 7 s; and a small router with a full CPU takes seconds for a TLS handshake."""
 
 BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.5, 5.0
-"""With CONNECT_S the worst gap is 9 s: everybody who paid is online within 15 s after the router is back (contract, bounds)."""
+"""A router that comes back just after our last SYN is tried again 6 s later: everybody who paid is online within 15 s after it is
+back (contract, bounds)."""
 
 _log = logging.getLogger(__name__)
 

@@ -109,8 +109,9 @@ class Users:
         if changes:
             await self._table.change(row, changes)
         stale = "profile" in changes or "limit-bytes-total" in changes
-        if sessions and not stale and not ends_early(sessions[0], wanted.remaining_s):
-            return sessions[0]
+        for session in sessions[:1]:
+            if not (stale or ends_early(session, wanted.remaining_s) or await self._is_elsewhere(session, wanted)):
+                return session
         await self._sessions.end(sessions)
         return None
 
@@ -121,15 +122,22 @@ class Users:
         target.setdefault("limit-bytes-total", NO_LIMIT)
         shown = {"name": row["name"], "server": ANY_SERVER, "limit-bytes-total": NO_LIMIT, **row}
         same_purchase = shown.get("comment") == target["comment"]
-        limit_s = seconds_at(row, "limit-uptime")
-        if limit_s and fits(limit_s - used_s, wanted.remaining_s):
-            target["limit-uptime"] = shown["limit-uptime"]
+        if _limit_fits(row, sessions, used_s, wanted.remaining_s):
+            target["limit-uptime"] = row["limit-uptime"]
         if same_purchase and (number_at(row, "limit-bytes-total") > 0) == (wanted.data_limit_bytes is not None):
             target["limit-bytes-total"] = shown["limit-bytes-total"]
         changes = {name: value for name, value in target.items() if name != "name" and shown.get(name) != value}
         return changes | ({"disabled": "no"} if flag_at(row, "disabled") else {})
 
     # The session
+
+    async def _is_elsewhere(self, session: Row, wanted: WantedAccess) -> bool:
+        """Whether the device has another address now: its session would stay with the old one, and keep it out, for minutes."""
+        if wanted.ip is None or session.get("address") == wanted.ip.text:
+            return False
+        hosts = await self._hosts.of(wanted.mac, wanted.ip)
+        now = hosts[0] if hosts else None
+        return now is not None and session.get("address") not in {now.device.ip.text, now.login_ip}
 
     async def _bring_online(self, wanted: WantedAccess, name: str) -> Device:
         """Log the device in where it was last seen; failing that, clear what is in the way and log it in where it is now."""
@@ -138,9 +146,10 @@ class Users:
             session, sessions, _ = await self._log_in(wanted, name, wanted.ip.text)
             if session is not None:
                 return _device(wanted, session)
-        host = await self._hosts.of(wanted.mac, wanted.ip)
-        if host is None:
-            raise _absent(wanted)
+        hosts = await self._hosts.of(wanted.mac, wanted.ip)
+        if not hosts:
+            raise DeviceAbsent(f"the router does not see the device {wanted.mac} at the moment")
+        [host, *_] = hosts
         if host.bypassed:  # by another's binding: the device is through and cannot log in
             return host.device
         await self._sessions.end(sessions or await self._sessions.of(wanted.mac))
@@ -169,14 +178,20 @@ def _named(mac: MacAddress) -> tuple[str, ...]:
     return any_of(*(f"name={name}" for name in names_for(mac)))
 
 
+def _limit_fits(row: Row, sessions: list[Row], used_s: int, remaining_s: int) -> bool:
+    """Whether the row's time limit need not be written: by its own figures, or by the end of the session that it governs.
+
+    The second because some versions may add a running session's time to the row already (facts, routeros 9.4).
+    """
+    limit_s = seconds_at(row, "limit-uptime")
+    ends = [seconds_at(session, "session-time-left") for session in sessions]
+    return bool(limit_s) and any(fits(left_s, remaining_s) for left_s in ((limit_s or 0) - used_s, ))
+
+
 def _names_of_ours(mac: MacAddress, rows: list[Row]) -> frozenset[str]:
     """The names under which this device may be online by our doing: of our rows, and of rows of ours that are gone."""
     others = {row["name"] for row in rows if not is_ours(row)}
     return frozenset(names_for(mac)) - others | {row["name"] for row in rows if is_ours(row)}
-
-
-def _absent(wanted: WantedAccess) -> DeviceAbsent:
-    return DeviceAbsent(f"the router does not see the device {wanted.mac} at the moment")
 
 
 def _device(wanted: WantedAccess, session: Row) -> Device:

@@ -269,7 +269,7 @@ async def test_an_extension_that_died_before_the_new_login_is_finished_by_the_ne
     assert router.hotspot.left_s(session(router)) == pytest.approx(2 * HOUR_S, abs=5)
 
 
-async def test_a_router_that_moves_the_running_session_by_itself_needs_no_new_login(clock):
+async def test_a_router_that_moves_the_running_session_by_itself_ends_it_at_the_same_moment(clock):
     router = SimulatedRouter(clock, limit_change_moves_running_session=True)
     await router.start()
     router.join(PHONE.text, ADDRESS.text)
@@ -399,6 +399,22 @@ async def test_a_phone_that_logs_itself_in_by_mac_first_is_let_in_without_a_seco
     assert "/ip/hotspot/active/remove" not in paths(router)
 
 
+async def test_a_phone_that_came_back_with_another_address_is_logged_in_there(hotspot, router, clock):
+    moved = IpAddress.parse("10.5.50.77")
+    await hotspot.authorize(wanted(clock))
+    router.join(PHONE.text, moved.text)
+    assert not router.passes(PHONE.text)
+    assert await hotspot.authorize(wanted(clock, ip=moved)) == Device(PHONE, moved)
+    assert router.passes(PHONE.text)
+
+
+async def test_an_old_address_as_hint_does_not_interrupt_the_session(hotspot, router, clock):
+    await hotspot.authorize(wanted(clock))
+    before = session(router)
+    await hotspot.authorize(wanted(clock, ip=IpAddress.parse("10.5.50.77")))
+    assert session(router) is before
+
+
 async def test_an_absent_phone_leaves_its_user_so_that_login_by_mac_lets_it_in(hotspot, router, clock):
     router.hotspot.forget_host(router.hotspot.hosts[ADDRESS.text])
     router.leave(PHONE.text)
@@ -507,6 +523,15 @@ async def test_a_phone_that_a_hand_made_binding_lets_through_is_not_cut_by_shutt
     router.traffic(PHONE.text)
     await bindings.shut_out(PHONE)
     assert router.passes(PHONE.text)
+
+
+async def test_a_phone_with_two_addresses_is_cut_at_both(bindings, router, clock):
+    await bindings.authorize(wanted(clock))
+    router.traffic(PHONE.text)
+    router.join(PHONE.text, "10.5.50.77")
+    assert len(router.hotspot.hosts) == 2
+    await bindings.shut_out(PHONE)
+    assert not any(host.bypassed for host in router.hotspot.hosts.values())
 
 
 async def test_no_phone_gets_a_binding_before_the_router_has_seen_it(bindings, router, clock):

@@ -24,6 +24,9 @@ from gateway.simulators.routeros.wire import MalformedWord, SentenceDecoder, enc
 FOLLOW_S = 0.2
 """How often a `listen` looks for changes: soon enough for people, cheap enough for a hundred rows."""
 
+LOG_COMMANDS = 20_000
+"""How many executed commands are remembered: more than any test sends, and no leak in a demo that runs for weeks."""
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _NO_TAG: Mapping[str, str] = {}
 
@@ -239,11 +242,11 @@ class Connection(asyncio.Protocol):
     # Words out
 
     def _log(self, command: Command) -> None:
-        """Keep the newest commands for whoever counts them; a demo that runs for weeks must not grow."""
+        """Keep the newest commands for whoever counts them."""
         log = self._site.commands
         log.append(str(command))
-        if len(log) > _LOG_COMMANDS:
-            del log[: _LOG_COMMANDS // 2]
+        if len(log) > LOG_COMMANDS:
+            del log[: LOG_COMMANDS // 2]
 
     def _send_trap(self, trap: Trap, tag: str | None) -> None:
         category = {} if trap.category is None else {"category": str(trap.category)}
@@ -256,9 +259,6 @@ class Connection(asyncio.Protocol):
     def _write(self, words: list[str]) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(encode_sentence(words))
-
-
-_LOG_COMMANDS = 20_000
 
 
 def challenge_response(password: str, challenge: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 MISSING_ITEM = 0
 ARGUMENT_VALUE = 1
 INTERRUPTED = 2
+"""The categories of the API documentation (facts, routeros 1.9); most traps carry none."""
 
 
 class Trap(Exception):

@@ -58,7 +58,9 @@ def test_every_command_of_the_schema_has_something_behind_it(version):
     assert commands(parse_version(version)).keys() - behind == set()
 
 
-@pytest.mark.parametrize(("text", "version"), [("7.20.8", (7, 20, 8)), ("7.24rc1 (testing)", (7, 24)), ("6.49.18 (stable)", (6, 49, 18))])
+@pytest.mark.parametrize(
+    ("text", "version"), [("7.20.8", (7, 20, 8)), ("7.24rc1 (testing)", (7, 24)), ("6.49.18 (stable)", (6, 49, 18))]
+)
 def test_a_version_is_read_by_its_numbers(text, version):
     assert parse_version(text) == version
 
