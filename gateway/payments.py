@@ -189,7 +189,7 @@ NOT_FOUND_S = 600
 _FIRST_CHECKS_S = (3, 6, 10, 15, 20, 30)
 _PROMPT_LIFE_S = 180  # a prompt lives one to three minutes (facts, payments 2): until then every ten seconds
 _LOST_PUSH_S = 900  # a lost push is to be found within a minute (contract, "Bounds"): until then every thirty seconds
-_LONGEST_GAP_S = 3_600
+_LONGEST_GAP_S = 3_600  # a late success is seen within the hour, for two dozen questions a day
 
 
 def next_check_s(age_s: float, *, undecided: bool = True) -> float:

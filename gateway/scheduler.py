@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from gateway.clock import Clock
+from gateway.errors import GatewayError
 
 T = TypeVar("T")
 
@@ -73,7 +74,7 @@ class Scheduler:
         """Start work that outlives whoever asked for it, and that `stop` waits for."""
         task = asyncio.create_task(work)
         self._in_hand.add(task)
-        task.add_done_callback(self._in_hand.discard)
+        task.add_done_callback(self._retire)
         return task
 
     async def run(self) -> None:
@@ -108,6 +109,13 @@ class Scheduler:
         finally:
             for wait in waits:
                 wait.cancel()
+
+    def _retire(self, task: asyncio.Task[Any]) -> None:
+        """What fails after its caller has gone is told here; an expected failure was told where it happened."""
+        self._in_hand.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not isinstance(fault, GatewayError):
+            log.error("what was in hand failed: %r", fault, exc_info=fault, extra={"action": "in_hand_failed"})
 
     def _notice(self, loop: asyncio.Task[None]) -> None:
         if loop.cancelled() or self._died.done():

@@ -116,12 +116,13 @@ class Users:
         return None
 
     def _differences(self, row: Row, sessions: list[Row], wanted: WantedAccess) -> dict[str, str]:
-        """What must be set on our row. An equal mark means an equal purchase: its data limit is not counted out anew."""
+        """What must be set on our row. The same grant is the same purchase, however often its end moves: its bytes stay."""
         used_s = sum(seconds_at(counted, "uptime") or 0 for counted in (row, *sessions))
         target = self._properties(wanted, used_s=used_s, used_bytes=sum(map(bytes_in, (row, *sessions))))
         target.setdefault("limit-bytes-total", NO_LIMIT)
         shown = {"name": row["name"], "server": ANY_SERVER, "limit-bytes-total": NO_LIMIT, **row}
-        same_purchase = shown.get("comment") == target["comment"]
+        mark = Mark.on(row)
+        same_purchase = mark is not None and mark.grant_id == wanted.grant_id
         if _limit_fits(row, sessions, used_s, wanted.remaining_s):
             target["limit-uptime"] = row["limit-uptime"]
         if same_purchase and (number_at(row, "limit-bytes-total") > 0) == (wanted.data_limit_bytes is not None):
@@ -185,7 +186,7 @@ def _limit_fits(row: Row, sessions: list[Row], used_s: int, remaining_s: int) ->
     """
     limit_s = seconds_at(row, "limit-uptime")
     ends = [seconds_at(session, "session-time-left") for session in sessions]
-    return bool(limit_s) and any(fits(left_s, remaining_s) for left_s in ((limit_s or 0) - used_s, ))
+    return bool(limit_s) and any(fits(left_s, remaining_s) for left_s in ((limit_s or 0) - used_s, *ends))
 
 
 def _names_of_ours(mac: MacAddress, rows: list[Row]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -15,7 +15,12 @@ T = TypeVar("T")
 
 _AT_FIELD = re.compile(r"(?P<rule>.*) - at `\$\.(?P<field>\w+).*`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`")
-_MAX_ID = 2**31 - 1
+
+MAX_ID = 2**31 - 1
+"""Ids are small and made by people or by the database; what is larger is a mistake, and is told so."""
+
+ShortText = Annotated[str, msgspec.Meta(max_length=64)]
+"""A word or a number as people type it: what is longer is kept out of database and log."""
 
 
 class PurchaseBody(msgspec.Struct, frozen=True):
@@ -23,11 +28,11 @@ class PurchaseBody(msgspec.Struct, frozen=True):
 
     router_id: int | str
     package_id: int | str
-    phone_number: str
+    phone_number: ShortText
     amount: Decimal
-    payment_method: str | None = None
-    mac_address: str | None = None
-    ip_address: str | None = None
+    payment_method: ShortText | None = None
+    mac_address: ShortText | None = None
+    ip_address: ShortText | None = None
 
     def parsed(self) -> PurchaseRequest:
         """The purchase in the gateway's own types. Raises Invalid with every faulty field."""
@@ -52,6 +57,8 @@ async def read(request: web.Request, kind: type[T]) -> T:
         raise _invalid(_named(str(fault))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Invalid(f"The body is not JSON: {fault}") from None
+    except RecursionError:
+        raise Invalid("The body is nested too deeply") from None
 
 
 def _field(faults: dict[str, list[str]], name: str, parse: Any, value: Any) -> Any:
@@ -65,7 +72,7 @@ def _field(faults: dict[str, list[str]], name: str, parse: Any, value: Any) -> A
 
 def _id(value: int | str) -> int:
     text = str(value)
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) <= _MAX_ID):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) and 0 < int(text) <= MAX_ID):
         raise ValueError("must be a positive integer")
     return int(text)
 

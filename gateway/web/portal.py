@@ -6,6 +6,7 @@ import jinja2
 from aiohttp import web
 
 from gateway.catalogue import Router
+from gateway.errors import Invalid, NotFound
 from gateway.web.services import services
 
 _PAGES = jinja2.Environment(

@@ -266,6 +266,9 @@ async def test_an_extension_after_the_way_was_changed_moves_the_phone_to_the_new
     assert site.router.traffic(PHONE.text)
     [row] = (await site.hotspot.observe()).rows
     assert (row.grant_id, row.profile_name is None) == ("8", site.way is Way.BINDING)
+    writes = site.router.writes
+    await site.hotspot.authorize(extended)
+    assert site.router.writes == writes
 
 
 async def test_hand_made_rows_are_never_touched(site):

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateway.errors import DeviceAbsent, RouterRefused
+from gateway.errors import DeviceAbsent, RouterRefused, RouterUnreachable
 from gateway.hotspot.base import Device, RouterLogin, WantedAccess, Way
 from gateway.hotspot.mikrotik import MikrotikHotspot
 from gateway.identity import IpAddress, MacAddress, Secret
 from gateway.packages import SpeedProfile
 from gateway.simulators.routeros import SimulatedRouter
+from gateway.simulators.routeros.entries import Usage
+from gateway.simulators.routeros.traps import Trap as SimulatedTrap
 from tests.fakeclock import FakeClock
 
 PHONE, ADDRESS = MacAddress.parse("AA:BB:CC:00:00:01"), IpAddress.parse("10.5.50.21")
@@ -192,6 +195,32 @@ async def test_a_profile_that_grants_the_same_is_left_as_it_is(router, hotspot, 
     assert router.writes == writes
 
 
+async def test_a_profile_that_another_gateway_makes_at_the_same_moment_is_taken(hotspot, router, clock):
+    original = router.hotspot.user_profiles.add
+
+    def add_too_late(arguments):
+        original(arguments | {"rate-limit": "64k/64k"})
+        return original(arguments)
+
+    router.hotspot.user_profiles.add = add_too_late
+    await hotspot.authorize(wanted(clock))
+    assert router.hotspot.user_profiles.named(FAST.name)["rate-limit"] == "2M/5M"
+
+
+async def test_a_profile_is_looked_at_again_after_the_connection_was_lost(hotspot, router, clock):
+    await hotspot.authorize(wanted(clock))
+    profile = router.hotspot.user_profiles.named(FAST.name)
+    router.hotspot.user_profiles.set(profile[".id"], {"rate-limit": "64k/64k"})
+    await hotspot.authorize(wanted(clock))
+    assert profile["rate-limit"] == "64k/64k"
+    await router.reboot()
+    router.traffic(PHONE.text)
+    with suppress(RouterUnreachable):  # the lost connection may be noticed only now
+        await hotspot.authorize(wanted(clock))
+    await hotspot.authorize(wanted(clock))
+    assert profile["rate-limit"] == "2M/5M"
+
+
 async def test_a_profile_that_vanished_in_the_meantime_is_made_again(hotspot, router, clock):
     await hotspot.authorize(wanted(clock))
     await hotspot.shut_out(PHONE)
@@ -234,11 +263,21 @@ async def test_bytes_that_were_used_are_added_to_what_was_bought(hotspot, router
     assert not (await hotspot.observe()).rows[0].used_up
 
 
+async def test_more_bytes_reach_the_running_session(hotspot, router, clock):
+    await hotspot.authorize(wanted(clock, data_limit_bytes=1_000))
+    router.traffic(PHONE.text, 200, 200)
+    await hotspot.authorize(wanted(clock, grant_id="8", data_limit_bytes=1_000))
+    assert user_of(router)["limit-bytes-total"] == "1400"
+    assert router.traffic(PHONE.text, 300, 600)
+    assert router.passes(PHONE.text)
+
+
 async def test_the_same_purchase_is_not_given_its_bytes_again(hotspot, router, clock):
     goal = wanted(clock, data_limit_bytes=1_000)
     await hotspot.authorize(goal)
     router.traffic(PHONE.text, 300, 300)
     await hotspot.authorize(goal)
+    await hotspot.authorize(wanted(clock, remaining_s=2 * HOUR_S, data_limit_bytes=1_000))
     assert user_of(router)["limit-bytes-total"] == "1000"
     router.traffic(PHONE.text, 200, 200)
     assert not router.passes(PHONE.text)
@@ -280,6 +319,21 @@ async def test_a_router_that_moves_the_running_session_by_itself_ends_it_at_the_
     assert router.hotspot.left_s(session(router)) == pytest.approx(2 * HOUR_S, abs=5)
     await hotspot.close()
     await router.stop()
+
+
+async def test_a_router_that_counts_the_running_session_into_the_row_is_not_written_to_again_and_again(hotspot, router, clock):
+    goal = wanted(clock)
+    await hotspot.authorize(goal)
+
+    def used_live(user):
+        settled, running = router.hotspot.usage.get(user[".id"], Usage()), session(router)
+        return Usage(settled.uptime_s + (clock.monotonic_s() - running.started_s if running else 0), settled.counters)
+
+    router.hotspot.used = used_live
+    clock.advance(1_200)
+    writes = router.writes
+    await hotspot.authorize(replace(goal, remaining_s=HOUR_S - 1_200))
+    assert router.writes == writes
 
 
 async def test_a_faster_package_takes_effect_at_once(hotspot, router, clock):
@@ -474,15 +528,23 @@ def nothing(*args: Any, **kwargs: Any) -> None:
 
 
 def refusing(router: SimulatedRouter, text: str) -> Any:
-    from gateway.simulators.routeros.traps import Trap  # noqa: PLC0415  # the simulator's own, not the adapter's
-
     def login(*args: Any, **kwargs: Any) -> None:
-        raise Trap(text)
+        raise SimulatedTrap(text)
 
     return login
 
 
 # Bindings
+
+
+async def test_a_phone_is_judged_anew_when_its_binding_was_made_and_not_again(bindings, router, clock):
+    router.hotspot.settle = nothing  # a router that looks at bindings only when a host appears
+    await bindings.authorize(wanted(clock))
+    assert paths(router).count("/ip/hotspot/host/remove") == 1
+    del router.hotspot.settle
+    router.traffic(PHONE.text)
+    await bindings.authorize(wanted(clock))
+    assert paths(router).count("/ip/hotspot/host/remove") == 1
 
 
 async def test_a_hand_made_binding_that_opens_is_enough(bindings, router, clock):
@@ -523,6 +585,7 @@ async def test_a_phone_that_a_hand_made_binding_lets_through_is_not_cut_by_shutt
     router.traffic(PHONE.text)
     await bindings.shut_out(PHONE)
     assert router.passes(PHONE.text)
+    assert "/ip/hotspot/host/remove" not in paths(router)
 
 
 async def test_a_phone_with_two_addresses_is_cut_at_both(bindings, router, clock):

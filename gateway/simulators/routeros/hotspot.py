@@ -84,23 +84,15 @@ class HotspotModel:
         host.last_traffic_s = self._now()
         if host.ip not in self.active and not host.bypassed:
             self._let_in_by_itself(host)
-        if not self.passes(mac):
+        if not self._is_let_through(mac):
             return False
         self._count(host, bytes_in, bytes_out)
         return True
 
     def passes(self, mac: str) -> bool:
         """Whether the phone's traffic would pass at this moment as things stand."""
-        mac = canonical_mac(mac)
         self.settle()
-        ip = self.phones.get(mac) if self.powered else None
-        if ip is None:
-            return False
-        binding = self._binding(mac, ip)
-        if binding == "blocked":
-            return False
-        host, entry = self.hosts.get(ip), self.active.get(ip)
-        return binding == "bypassed" or (host is not None and host.bypassed) or (entry is not None and entry.mac == mac)
+        return self._is_let_through(canonical_mac(mac))
 
     # Login and logout
 
@@ -215,11 +207,9 @@ class HotspotModel:
 
     def _binding(self, mac: str, ip: str) -> str:
         """The type of the first binding that fits (facts, routeros 2.8)."""
-        number = int(ipaddress.IPv4Address(ip))
         for row in self.bindings:
-            first, last = address_range(row["address"]) if row.get("address") else (number, number)
             applies = row["disabled"] == "false" and row["server"] in {"all", self.server}
-            if applies and row.get("mac-address", mac) == mac and first <= number <= last:
+            if applies and row.get("mac-address", mac) == mac and _within(ip, row.get("address")):
                 return row["type"]
         return "regular"
 
@@ -232,6 +222,16 @@ class HotspotModel:
             now_s = self._now()
             self.hosts[ip] = Host(hex_id(next(self._ids)), mac, ip, now_s, now_s)
         return self.hosts[ip]
+
+    def _is_let_through(self, mac: str) -> bool:
+        ip = self.phones.get(mac) if self.powered else None
+        if ip is None:
+            return False
+        binding = self._binding(mac, ip)
+        if binding == "blocked":
+            return False
+        host, entry = self.hosts.get(ip), self.active.get(ip)
+        return binding == "bypassed" or (host is not None and host.bypassed) or (entry is not None and entry.mac == mac)
 
     def _settle_host(self, host: Host, now_s: float) -> None:
         if not host.bypassed:
@@ -355,6 +355,14 @@ def _seconds(row: Row, name: str) -> float | None:
     """A time limit of a row; None for none, whichever way the router writes that."""
     text = row.get(name, "none")
     return None if text in {"none", "0s"} else parse_duration_s(text)
+
+
+def _within(ip: str, addresses: str | None) -> bool:
+    """Whether an address is in a range; no range is every address."""
+    if not addresses:
+        return True
+    first, last = address_range(addresses)
+    return first <= int(ipaddress.IPv4Address(ip)) <= last
 
 
 def _left(user: Row, name: str, used: int) -> int | None:

@@ -2,12 +2,12 @@
 
 import asyncio
 
-import librouteros
+import librouteros  # type: ignore[import-untyped]
 import pytest
 import routeros_api
-from librouteros.exceptions import ConnectionClosed, TrapError
-from librouteros.login import async_token, token
-from librouteros.query import And, Key, Or
+from librouteros.exceptions import ConnectionClosed, TrapError  # type: ignore[import-untyped]
+from librouteros.login import async_token, token  # type: ignore[import-untyped]
+from librouteros.query import And, Key, Or  # type: ignore[import-untyped]
 from routeros_api.exceptions import RouterOsApiCommunicationError
 
 from tests.simulators.routeros.sales import IP, MAC

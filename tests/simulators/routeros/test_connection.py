@@ -182,6 +182,16 @@ async def test_print_with_follow_gives_the_table_first(router, client):
     assert await client.sentence() == ["!re", f"=address={IP}"]
 
 
+async def test_a_listen_ends_with_its_connection(router, client, clock, asleep):
+    client.send("/ip/hotspot/active/listen")
+    await asleep()
+    (connection,) = router.connections
+    await client.close()
+    await connection.closed
+    await asyncio.sleep(0)
+    assert clock.next_wake_s() is None
+
+
 async def test_a_listen_that_the_user_may_not_is_refused(power, dial):
     client = await dial(await power(policies=frozenset({"api", "write"})))
     assert await client.refusal("/ip/hotspot/active/listen") == "not enough permissions (9)"

@@ -71,6 +71,13 @@ def test_a_phone_that_takes_an_address_does_not_take_the_login_on_it(router):
     assert not router.traffic(MAC)
 
 
+def test_a_phone_whose_address_was_taken_does_not_pass_with_the_other(router):
+    router.hotspot.bindings.add({"mac-address": OTHER, "type": "bypassed"})
+    router.join(OTHER, IP)
+    assert router.passes(OTHER)
+    assert not router.passes(MAC)
+
+
 def test_removing_a_host_ends_its_login_and_the_next_packet_brings_it_back(router):
     sell(router)
     router.hotspot.login("guest", "", IP)
