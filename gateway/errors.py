@@ -3,14 +3,18 @@
     GatewayError
     ├── Invalid             what was sent is wrong; the sender can mend it
     ├── Denied              who sent it is not known
+    ├── Forbidden           who sent it is known, and may not
     ├── NotFound            it does not exist, or belongs to somebody else: the same answer
     ├── Conflict            it contradicts what is already under way
+    ├── Unprocessable       the same idempotency key with another body
+    ├── TooMany             too often; `retry_after_s` says when again
     ├── Unavailable         not now; nothing was asked of the customer
     │   ├── RouterUnreachable     the router does not answer, or answers nonsense
     │   ├── RouterRefused         the router answers and says no
     │   ├── DeviceAbsent          the router does not see the phone (yet)
     │   └── ProviderUnreachable   the provider could not be asked; nothing was sent
     ├── ProviderRefused     the provider answered and said no
+    │   └── KeysRejected          it does not accept the owner's keys
     ├── PushOutcomeUnknown  the push may or may not have reached the provider: never push again, look it up
     └── Internal            our fault
         └── EncryptionKeyMismatch a stored secret does not open with the configured key
@@ -26,8 +30,11 @@ class Code(Enum):
 
     INVALID = "invalid"
     DENIED = "denied"
+    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
+    UNPROCESSABLE = "unprocessable"
+    TOO_MANY = "too_many"
     REFUSED = "refused"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
@@ -65,6 +72,12 @@ class Denied(GatewayError):
     code = Code.DENIED
 
 
+class Forbidden(GatewayError):
+    """The sender is known and may not do this."""
+
+    code = Code.FORBIDDEN
+
+
 class NotFound(GatewayError):
     """It does not exist, or it belongs to somebody else; the two are never told apart."""
 
@@ -75,6 +88,18 @@ class Conflict(GatewayError):
     """It contradicts what is already under way."""
 
     code = Code.CONFLICT
+
+
+class Unprocessable(GatewayError):
+    """An idempotency key that came with another body before."""
+
+    code = Code.UNPROCESSABLE
+
+
+class TooMany(GatewayError):
+    """Too often; `retry_after_s` says when again."""
+
+    code = Code.TOO_MANY
 
 
 class Unavailable(GatewayError):
@@ -103,6 +128,10 @@ class ProviderRefused(GatewayError):
     """The provider refused, for a reason in `message`; no prompt was sent."""
 
     code = Code.REFUSED
+
+
+class KeysRejected(ProviderRefused):
+    """The provider does not accept the owner's keys: nothing can be sold until the owner changes them."""
 
 
 class PushOutcomeUnknown(GatewayError):

@@ -1,0 +1,76 @@
+"""What a route is: where it is, who may use it, what goes in and what comes out.
+
+The table in `gateway.web.app` is made of these. The server is built from it and so is the OpenAPI document, so that nothing can be
+served undocumented or documented without being there.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Access(Enum):
+    """Who may use a route."""
+
+    ANYONE = "anyone"
+    PORTAL = "portal"
+    """A public API key or a Bearer token (specification, decision 3)."""
+    OWNER = "owner"
+    """A Bearer token."""
+    OPERATOR = "operator"
+    """Addresses in `server.metrics_allow`; to others it is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation."""
+
+    method: str
+    path: str
+    """Canonical: without `/api`, with the trailing slash where the API has one."""
+    handler: Handler
+    access: Access
+    summary: str
+    """One sentence for the documentation."""
+    answers: Mapping[HTTPStatus, type[msgspec.Struct] | None]
+    """What a success looks like, by status; None for an answer that is not JSON."""
+    body: type[msgspec.Struct] | None = None
+    query: type[msgspec.Struct] | None = None
+    also: frozenset[HTTPStatus] = frozenset()
+    """Failures that do not follow from the rest, such as 409."""
+    api: bool = True
+    """Part of the API: served with and without `/api` and the trailing slash (specification, decision 2)."""
+
+    @property
+    def paths(self) -> list[str]:
+        """Every spelling under which it is served."""
+        if not self.api:
+            return [self.path]
+        return [prefix + path for prefix in ("", "/api") for path in (self.path, self.path.rstrip("/"))]
+
+    @property
+    def failures(self) -> frozenset[HTTPStatus]:
+        """Every status of a failure that it can answer with, but for 500, which each can."""
+        found = set(self.also)
+        if self.body is not None:
+            found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+        if self.query is not None:
+            found.add(HTTPStatus.BAD_REQUEST)
+        if self.access in {Access.PORTAL, Access.OWNER}:
+            found.add(HTTPStatus.UNAUTHORIZED)
+        if "{" in self.path or self.access is Access.OPERATOR:
+            found.add(HTTPStatus.NOT_FOUND)
+        return frozenset(found)
+
+
+def add_routes(app: web.Application, routes: list[Route]) -> None:
+    """Serve every route under each of its spellings."""
+    for route in routes:
+        for path in route.paths:
+            app.router.add_route(route.method, path, route.handler)
