@@ -68,7 +68,8 @@ def package_on_sale(router: Router, package_id: int) -> Package:
 
 
 def _digest(public_key: str) -> bytes:
-    return hashlib.sha256(public_key.encode()).digest()
+    # What a stranger sent may hold a lone surrogate from a header's odd byte, which UTF-8 proper refuses.
+    return hashlib.sha256(public_key.encode(errors="surrogatepass")).digest()
 
 
 @dataclass(slots=True)

@@ -4,13 +4,14 @@ import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aiohttp
 
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, OwnerConfig
 from gateway.daemon import DATABASE_FILE
-from gateway.errors import GatewayError, ProviderRefused
+from gateway.errors import GatewayError, ProviderRefused, RouterUnreachable
 from gateway.hotspot.base import RouterLogin
 from gateway.hotspot.mikrotik import MikrotikHotspot
 from gateway.providers.intasend import IntaSend
@@ -23,18 +24,21 @@ EARLIEST_YEAR = 2025
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the table."""
+    """One line of the table; what is wrong says what to do."""
 
     what: str
     well: bool
     detail: str
+
+    def __str__(self) -> str:
+        return f"{'ok   ' if self.well else 'WRONG'}  {self.what:<28} {self.detail}"
 
 
 async def run_checks(config: Config, show: Callable[[str], None]) -> int:
     """Show the table; 0 when all is well, 1 when something is wrong."""
     wrong = 0
     async for finding in _findings(config, SystemClock()):
-        show(f"{'ok   ' if finding.well else 'WRONG'}  {finding.what:<28} {finding.detail}")
+        show(str(finding))
         wrong += not finding.well
     return 1 if wrong else 0
 
@@ -53,62 +57,76 @@ async def _findings(config: Config, clock: Clock) -> AsyncIterator[Finding]:
 
 def _data_dir(config: Config) -> Finding:
     path = config.server.data_dir
-    if not path.exists():
-        return Finding("data directory", well=os.access(path.parent, os.W_OK), detail=f"{path}: will be made at the first start")
-    return Finding("data directory", well=os.access(path, os.R_OK | os.W_OK | os.X_OK), detail=str(path))
+    place = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not (place.is_dir() and os.access(place, os.R_OK | os.W_OK | os.X_OK)):
+        advice = "give it to the user that runs the gateway, or set server.data_dir"
+        return Finding("data directory", well=False, detail=f"{path}: {place} is not a writable folder: {advice}")
+    return _made_later("data directory", path)
 
 
 def _keys(config: Config) -> Finding:
     if not config.security.encryption_keys:
         path = config.server.data_dir / KEY_FILE
-        return Finding(
-            "encryption key", well=True, detail=f"{path}" if path.exists() else f"{path}: will be made at the first start"
-        )
+        if not path.exists() and (config.server.data_dir / DATABASE_FILE).exists():
+            advice = "restore it from your backup: a new one would not open the secrets in the database"
+            return Finding("encryption key", well=False, detail=f"{path} is missing: {advice}")
+        return _made_later("encryption key", path)
     try:
         Vault(config.security.encryption_keys)
     except GatewayError as fault:
-        return Finding("encryption key", well=False, detail=fault.message)
+        return Finding("encryption key", well=False, detail=f"security.encryption_key: {fault.message}")
     return Finding("encryption key", well=True, detail=f"{len(config.security.encryption_keys)} configured, the first one seals")
 
 
 def _database(config: Config) -> Finding:
     path = config.server.data_dir / DATABASE_FILE
-    if not path.exists():
-        return Finding("database", well=True, detail=f"{path}: will be made at the first start")
-    verdict = integrity(path)
-    return Finding("database", well=verdict == "ok", detail=f"{path}: {verdict}")
+    verdict = integrity(path) if path.exists() else "ok"
+    if verdict != "ok":
+        return Finding("database", well=False, detail=f"{path}: {verdict}: stop the gateway and restore a backup")
+    return _made_later("database", path)
+
+
+def _made_later(what: str, path: Path) -> Finding:
+    return Finding(what, well=True, detail=str(path) if path.exists() else f"{path}: will be made at the first start")
 
 
 def _clock(clock: Clock) -> Finding:
     now = datetime.fromtimestamp(clock.wall_s(), UTC)
-    return Finding("clock", well=now.year >= EARLIEST_YEAR, detail=f"{now:%Y-%m-%d %H:%M:%S} UTC")
+    well = now.year >= EARLIEST_YEAR
+    advice = "" if well else ": not set; see `timedatectl`, and let the gateway's machine reach a time server"
+    return Finding("clock", well=well, detail=f"{now:%Y-%m-%d %H:%M:%S} UTC{advice}")
 
 
 async def _provider(owner: OwnerConfig) -> Finding:
     what = f"IntaSend keys of {owner.username}"
     account = owner.intasend.account if owner.intasend else None
     if account is None:
-        return Finding(what, well=False, detail="none: this owner cannot sell yet")
+        return Finding(what, well=False, detail="none, so this owner cannot sell: add them under `intasend`")
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         try:
             # The cheapest question that needs the secret key; no invoice of ours can have this reference.
             await IntaSend(account, http).find("HG-CHECK")
         except ProviderRefused as fault:
-            return Finding(what, well=False, detail=fault.message)
+            advice = f"compare them with the {account.environment.value} keys on IntaSend's dashboard"
+            return Finding(what, well=False, detail=f"{fault.message}: {advice}")
         except GatewayError as fault:
-            return Finding(what, well=False, detail=f"IntaSend could not be asked: {fault.message}")
+            return Finding(what, well=False, detail=f"{fault.message}: check the way to the Internet, and base_url if you set it")
     return Finding(what, well=True, detail=f"accepted ({account.environment.value})")
 
 
 async def _router(login: RouterLogin, clock: Clock) -> Finding:
-    what, where = f"router {login.name}", f"{login.host}:{login.port}"
+    what = f"router {login.name}"
     hotspot = MikrotikHotspot(login, clock)
     try:
         seen = await hotspot.observe()
+    except RouterUnreachable as fault:
+        advice = f"check host, port and cable, and on the router `/ip service print` for {'api-ssl' if login.tls else 'api'}"
+        return Finding(what, well=False, detail=f"{fault.message}: {advice}")
     except GatewayError as fault:
-        return Finding(what, well=False, detail=f"{where}: {fault.message}")
+        return Finding(what, well=False, detail=fault.message)
     finally:
         await hotspot.close()
+    where = f"{login.host}:{login.port}"
     return Finding(
         what, well=True, detail=f"{where}: {len(seen.hosts)} device(s) on the hotspot, {len(seen.rows)} let through by us"
     )

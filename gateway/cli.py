@@ -20,12 +20,13 @@ from gateway import config, demo, logs
 from gateway.checks import run_checks
 from gateway.clock import SystemClock
 from gateway.daemon import Daemon, running
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Internal
 from gateway.notify import notify
 
 log = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("/etc/hotspot-gateway/config.yaml")
+PORT = click.IntRange(0, 65_535)
 
 _config_option = click.option(
     "--config",
@@ -39,39 +40,56 @@ _config_option = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("hotspot-gateway"))
-@click.option("--debug", is_flag=True, help="Log every exchange, too.")
+@click.option("--debug", is_flag=True, help="Log more: what is tried again, and why.")
 def main(*, debug: bool) -> None:
-    """Sells WiFi on a MikroTik hotspot for M-Pesa."""
+    """Sells WiFi on a MikroTik hotspot for M-Pesa.
+
+    Try it without a router and without money: hotspot-gateway demo
+    """
     logs.set_up(debug=debug)
 
 
 @main.command()
 @_config_option
 def run(path: Path) -> None:
-    """Run the daemon in the foreground; it logs to stderr."""
+    """Run the daemon in the foreground.
+
+    It logs to stderr. SIGTERM and Ctrl+C end it; SIGHUP makes it read its configuration again.
+    """
     _finish(lambda: _run(path))
 
 
 @main.command("demo")
-@click.option("--port", default=8080, show_default=True, help="Where the portal listens.")
+@click.option("--port", type=PORT, default=8080, show_default=True, help="Where the portal listens; 0 for any free port.")
 def demonstrate(port: int) -> None:
-    """Run the daemon with a simulated router, a simulated IntaSend and two simulated phones."""
+    """Try it: everything but the daemon is simulated.
+
+    A router, IntaSend and two phones run beside the daemon; it says what to open in your browser. Ctrl+C ends it.
+    """
     _finish(lambda: demo.run(port, _until_signalled))
 
 
 @main.command()
 @_config_option
 def check(path: Path) -> None:
-    """Check everything that can be wrong, in one table."""
+    """Show what is wrong, in one table.
+
+    Reads the configuration, tries what it names, and changes nothing. Exit code 0: all is well; 1: something is wrong;
+    2: the configuration cannot be read.
+    """
+    logging.getLogger("gateway").setLevel(logging.CRITICAL)  # the table says it
     with _exit_codes():
         sys.exit(asyncio.run(run_checks(config.load(path), click.echo)))
 
 
 @main.command()
 @click.argument("which", type=click.Choice(["router", "intasend"]))
-@click.option("--port", default=0, help="Where it listens; any free port by default.")
+@click.option("--port", type=PORT, default=0, help="Where it listens; any free port by default.")
 def simulate(which: str, port: int) -> None:
-    """Run one simulator by itself, for people who write portals."""
+    """Run one simulator by itself.
+
+    For people who write portals, or another gateway. It says where it listens and what opens it.
+    """
     _finish(lambda: demo.simulate(which, port, _stopped))
 
 
@@ -95,22 +113,35 @@ async def _reload(daemon: Daemon, path: Path) -> None:
 
 
 async def _until_signalled(daemon: Daemon) -> None:
-    """Wait for SIGTERM or SIGINT, or for a job to die; raises what killed it."""
+    """Wait for SIGTERM or SIGINT. Raises Internal when a job dies; the log has the whole story."""
     jobs, stopped = asyncio.ensure_future(daemon.scheduler.run()), asyncio.ensure_future(_stopped())
     try:
         await asyncio.wait({jobs, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if jobs.done():
-            jobs.result()
+            raise Internal(f"stopped, because a job died: {jobs.exception()!r}")
     finally:
         jobs.cancel()
         stopped.cancel()
 
 
 async def _stopped() -> None:
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = asyncio.Event()
+    _when_told_to_stop(stop.set)
     await stop.wait()
+
+
+async def _stoppable(work: Coroutine[Any, Any, None]) -> None:
+    """Do it. Whoever tells it to stop before it waits for that, in the middle of a start, makes it close what it has opened."""
+    doing = asyncio.ensure_future(work)
+    _when_told_to_stop(doing.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
+
+
+def _when_told_to_stop(react: Callable[[], object]) -> None:
+    """What SIGTERM and SIGINT do from now on."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, react)
 
 
 @contextlib.contextmanager
@@ -125,7 +156,7 @@ def _on_hangup(react: Callable[[], object]) -> Iterator[None]:
 
 def _finish(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with _exit_codes(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work())
+        runner.run(_stoppable(work()))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -45,7 +46,7 @@ GRACE_S = 4.0
 async def running(config: Config, clock: Clock) -> AsyncIterator["Daemon"]:
     """A gateway that sells. Everything is opened in this order and closed in reverse.
 
-    Raises Internal for a data directory or database that cannot be used, and OSError for an address that is taken.
+    Raises Internal for a data directory or database that cannot be used, and for an address that is taken.
     """
     async with AsyncExitStack() as stack:
         data_dir = stack.enter_context(_sole_use_of(config.server.data_dir))
@@ -78,7 +79,7 @@ class Daemon:
         self.health = Health(self.site, db, self.heartbeat, self.metrics)
         self.port = 0
         """Where it listens; known once it does."""
-        self._config = config
+        self._services = Services(config, self.site, self.sales, self.settlement, self.health)
         self._vault = vault
         self._http = http
         self._hotspots: dict[int, tuple[RouterLogin, MikrotikHotspot]] = {}
@@ -97,6 +98,7 @@ class Daemon:
             if (provider := await self._provider(owner_id, base_urls.get(owner_id)))
         }
         await self._connect_routers()
+        self._services.config = config
 
     def begin(self) -> None:
         """Start the jobs that belong to no router."""
@@ -106,16 +108,23 @@ class Daemon:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Answer HTTP until the caller is done."""
-        services = Services(self._config, self.site, self.sales, self.settlement, self.health)
-        runner = web.AppRunner(app.build(services), access_log=None, shutdown_timeout=GRACE_S)
+        # Nobody compresses requests this small; unpacking what a stranger sends would only be a way to fill the memory.
+        runner = web.AppRunner(app.build(self._services), access_log=None, shutdown_timeout=GRACE_S, auto_decompress=False)
         await runner.setup()
         try:
-            server = self._config.server
-            await web.TCPSite(runner, server.listen_host, server.listen_port).start()
-            self.port = runner.addresses[0][1]
+            await self._listen(runner)
             yield
         finally:
             await runner.cleanup()
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        server = self._services.config.server
+        try:
+            await web.TCPSite(runner, server.listen_host, server.listen_port).start()
+        except OSError as fault:
+            where = f"{server.listen_host}:{server.listen_port}"
+            raise Internal(f"cannot listen on {where}: {os.strerror(fault.errno) if fault.errno else fault}") from None
+        self.port = runner.addresses[0][1]
 
     async def end(self) -> None:
         """Let what is in hand finish, then close every connection to a router."""

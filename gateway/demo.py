@@ -81,12 +81,14 @@ class Surroundings:
 
 
 async def run(port: int, until_done: Callable[[Daemon], Awaitable[None]]) -> None:
-    """Run the demonstration until the caller's wait is over. Raises OSError when the port is taken."""
+    """Run the demonstration until the caller's wait is over. Raises Internal when the port is taken."""
     clock = SystemClock()
     with TemporaryDirectory(prefix="hotspot-gateway-demo-") as folder:
         async with surroundings(clock) as around, running(configuration(around, Path(folder), port), clock) as daemon:
             around.intasend.webhook_url = f"http://127.0.0.1:{daemon.port}/payments/webhook/"
             portal, intasend = f"http://127.0.0.1:{daemon.port}", around.intasend.origin
+            for phone in around.phones:
+                phone.portal_url = f"{portal}/?mac={phone.mac}&ip={phone.ip}"
             click.echo(_WELCOME.format(portal=portal, intasend=intasend, router_port=around.router.port))
             await until_done(daemon)
 

@@ -13,6 +13,7 @@
     │   ├── RouterRefused         the router answers and says no
     │   ├── DeviceAbsent          the router does not see the phone (yet)
     │   └── ProviderUnreachable   the provider could not be asked; nothing was sent
+    ├── NotStored           the disk takes no writes now; the database is as it was
     ├── ProviderRefused     the provider answered and said no
     │   └── KeysRejected          it does not accept the owner's keys
     ├── PushOutcomeUnknown  the push may or may not have reached the provider: never push again, look it up
@@ -122,6 +123,12 @@ class DeviceAbsent(Unavailable):
 
 class ProviderUnreachable(Unavailable):
     """The provider could not be asked: nothing was sent, or a read got no usable answer."""
+
+
+class NotStored(GatewayError):
+    """The disk takes no writes now (full, read-only, worn out); the database is as it was."""
+
+    code = Code.UNAVAILABLE
 
 
 class ProviderRefused(GatewayError):

@@ -47,13 +47,16 @@ class Gate:
     async def open(self, grant: Grant) -> Grant:
         """Let the device of an owed grant through, and start its time when the router has confirmed it.
 
-        A device that the router does not see leaves the grant unclaimed. Raises RouterUnreachable and RouterRefused; the grant
-        stays owed.
+        A device that the router does not see leaves the grant unclaimed; a grant that is not owed any more stays as it is.
+        Raises RouterUnreachable and RouterRefused; the grant stays owed.
         """
         mac = grant.mac or await self._locate(grant)
         if mac is None:
             return await self._unclaimed(grant)
         async with self._lock(mac):
+            grant = await self._db.read(lambda tx: grant_rows.get(tx, grant.id))
+            if grant.state is not GrantState.OWED:
+                return grant  # somebody was quicker
             now_s = self._clock.wall_s()
             queue = await self._queue(mac)
             try:
@@ -145,8 +148,6 @@ class Gate:
 
     def _confirm(self, tx: Transaction, grant_id: str, mac: MacAddress, device: Device | None) -> Grant:
         now_s, grant = self._clock.wall_s(), grant_rows.get(tx, grant_id)
-        if grant.state is GrantState.ACTIVE:
-            return grant
         window = confirmed(grant, grant_rows.queue(tx, self.router_id, mac), now_s)
         ip = device.ip if device else grant.ip
         return grant_rows.change(

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from gateway.catalogue import Site
 from gateway.heartbeat import Heartbeat
 from gateway.metrics import Metrics
@@ -58,8 +56,8 @@ class Health:
             grants=await self._db.read(grant_rows.counts),
         )
 
-    def registry(self, report: Report) -> CollectorRegistry:
+    def metrics(self, report: Report) -> Metrics:
         """The metrics with their gauges set from the report."""
         routers = {key: bool(up) for key, (_, up) in report.routers.items()}
         self._metrics.show(routers=routers, clock_trusted=report.clock_trusted, grants=report.grants)
-        return self._metrics.registry
+        return self._metrics

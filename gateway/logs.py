@@ -1,8 +1,10 @@
 """How the log reads: one line an event, a sentence first, then `action=` and ids for whoever searches."""
 
 import logging
+import re
 import sys
 
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _STORY = ("action", "payment", "grant", "router", "error_id")
 
 
@@ -15,7 +17,9 @@ class Story(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """The line, with the ids that the record carries."""
         ids = (f"{name}={value}" for name in _STORY if (value := getattr(record, name, None)) is not None)
-        return " ".join([super().formatMessage(record), *ids])
+        line = " ".join([super().formatMessage(record), *ids])
+        # Strangers' words stand in it: they must not look like a line of ours, nor move the cursor of whoever reads.
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line).replace("\n", "\n    ")
 
 
 def set_up(*, debug: bool = False, more: logging.Handler | None = None) -> None:
@@ -24,3 +28,5 @@ def set_up(*, debug: bool = False, more: logging.Handler | None = None) -> None:
     handler.setFormatter(Story())
     logging.basicConfig(level=logging.WARNING, handlers=[handler, *([more] if more else [])], force=True)
     logging.getLogger("gateway").setLevel(logging.DEBUG if debug else logging.INFO)
+    # What a handler raises is told by `gateway.web.errors`; left is a traceback for each stranger who does not speak HTTP.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

@@ -43,7 +43,8 @@ SETTLING_S = 60.0
 """How long after a reboot the comparison runs with every pulse: phones come back one by one, and have paid."""
 
 AWAITED_S = 3_600.0
-"""How long a paid phone that the router does not see is looked for with every pulse; after that with each comparison."""
+"""How long a paid phone that the router does not see is looked for with every pulse; after that with each comparison. One that is
+known by its address only is not looked for any longer: addresses are leased for about an hour, then it may be another's."""
 
 
 class Settle:
@@ -108,7 +109,8 @@ class Settle:
     def _pause_s(self, payment: Payment) -> float:
         age_s = self._age_s(payment)
         pause_s = next_check_s(age_s, undecided=payment.is_undecided) - age_s
-        return pause_s * self._rng.uniform(0.95, 1.0)  # spread: what failed together is not asked together again
+        # Spread: what failed together is not asked together again. Late, never early: that would be one question more each time.
+        return pause_s * self._rng.uniform(1.0, 1.05)
 
     def _age_s(self, payment: Payment) -> float:
         return max(0.0, self._clock.wall_s() - (payment.pushed_at_s or payment.created_at_s))
@@ -202,8 +204,10 @@ class Compare:
     async def _somebody_is_awaited(self) -> bool:
         """Whether somebody paid within the last hour whose phone the router did not see: it may come back any moment."""
         unclaimed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.UNCLAIMED))
-        since_s = self._clock.wall_s() - AWAITED_S
-        return any(grant.mac is not None and grant.created_at_s > since_s for grant in unclaimed)
+        return any((grant.mac or grant.ip) and self._is_recent(grant) for grant in unclaimed)
+
+    def _is_recent(self, grant: Grant) -> bool:
+        return grant.created_at_s > self._clock.wall_s() - AWAITED_S
 
     async def _compare(self, seen: Snapshot) -> None:
         grants, history = await self._db.read(lambda tx: self._memory(tx, seen))
@@ -211,8 +215,15 @@ class Compare:
             log.info("router shows something else for %s: %s", drift.mac, drift.what, extra={"action": "drift"})
             await _guarded(self._mend(drift), {"action": "repair_failed"})
         for grant in grants:
-            if grant.state is GrantState.UNCLAIMED and grant.mac in seen.hosts:
+            if grant.state is GrantState.UNCLAIMED and await self._is_in_sight(grant, seen):
                 await self._gate.claim(grant)
+
+    async def _is_in_sight(self, grant: Grant, seen: Snapshot) -> bool:
+        """Whether the router sees the phone. Right after its start it sees none, and knows nobody by address."""
+        if grant.mac is not None:
+            return grant.mac in seen.hosts
+        is_trusted = self._is_recent(grant) or self._clock.monotonic_s() < self._settling_until_s
+        return grant.ip is not None and is_trusted and await self._gate.hotspot.locate(None, grant.ip) is not None
 
     def _memory(self, tx: Transaction, seen: Snapshot) -> "tuple[list[Grant], History]":
         router_id = self._gate.router_id

@@ -100,6 +100,8 @@ class Scheduler:
                 pause_s = await job.run_once()
             finally:
                 self._busy.discard(job.name)
+            if _is_cancelled():
+                return
             await self._pause(woken, LONGEST_PAUSE_S if pause_s is None else min(pause_s, LONGEST_PAUSE_S))
 
     async def _pause(self, woken: asyncio.Event, seconds: float) -> None:
@@ -124,3 +126,12 @@ class Scheduler:
         if fault is not None:
             log.critical("job %s died: %r", loop.get_name(), fault, exc_info=fault, extra={"action": "job_died"})
             self._died.set_exception(fault)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was told to end, even if it never felt it.
+
+    `asyncio.wait_for` before Python 3.12 can swallow a cancellation that comes together with its result, and librouteros uses it.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

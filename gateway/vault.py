@@ -35,7 +35,7 @@ class Vault:
         """The secret again. Raises EncryptionKeyMismatch with the specification's sentence, and nothing more."""
         try:
             return Secret(self._fernet.decrypt(sealed).decode())
-        except InvalidToken:
+        except (InvalidToken, ValueError):  # the latter for letters that no token has
             raise EncryptionKeyMismatch("Failed to decrypt private key: Invalid encryption key") from None
 
 
@@ -43,9 +43,16 @@ def keys_in(data_dir: Path) -> tuple[Secret, ...]:
     """The gateway's own key, made on first use. Raises OSError when the directory does not let it be kept."""
     path = data_dir / KEY_FILE
     if not path.exists():
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _make_key(path)
     return tuple(Secret(line) for line in path.read_text("ascii").split())
+
+
+def _make_key(path: Path) -> None:
+    """Whole or not at all: a power cut must not leave a file without a key, with which no later start could do anything."""
+    draft = path.with_suffix(".new")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(Fernet.generate_key() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
-from gateway.errors import Internal
+from gateway.errors import Internal, NotStored
 
 T = TypeVar("T")
 Transaction: TypeAlias = sqlite3.Connection
@@ -26,12 +26,35 @@ Work = Callable[[Transaction], T]
 
 log = logging.getLogger(__name__)
 
+_OF_THE_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY}
+"""What SQLite says when the program is right and the disk is not."""
+
+_RETRY_S = 30  # what a client is told to wait: a full disk needs a person, a stalled card half a minute
 _BATCH = 100  # writes in one commit: keeps the longest wait for a commit within a card's worst stall
 _CHECKPOINT_PAGES = 1_000  # SQLite's own default: a log of about 4 MB before it is folded into the database
 
 
 class _Connection(aiosqlite.Connection):
     """An aiosqlite connection that runs whole functions in its thread, so that no transaction spans an await."""
+
+    _ended: "asyncio.Future[Any] | None" = None
+
+    @classmethod
+    async def opened(cls, path: Path, *, read_only: bool = False) -> "_Connection":
+        """A connection in use; where there can be none, its thread has ended before the fault is raised."""
+        connection = cls(partial(_connect, path, read_only=read_only), 64)
+        try:
+            await connection
+        except BaseException:
+            if connection._ended is not None:
+                await connection._ended
+            raise
+        return connection
+
+    def stop(self) -> "asyncio.Future[Any] | None":
+        """End the thread; what is returned is done when it has."""
+        self._ended = super().stop()
+        return self._ended
 
     async def run(self, work: Work[T]) -> T:
         result: T = await self._execute(lambda: work(self._conn))  # type: ignore[no-untyped-call]
@@ -51,13 +74,21 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
-        """Open the file, creating and migrating it as needed. Raises Internal when it is newer than this program."""
-        writer = _Connection(partial(_connect, path), 64)
-        await writer
+        """Open the file, creating and migrating it as needed.
+
+        Raises Internal when it is newer than this program, and when it cannot be used: no database, no access, a full disk.
+        """
+        try:
+            return await cls._open(path)
+        except sqlite3.Error as fault:
+            raise Internal(f"the database {path} cannot be used: {fault}") from None
+
+    @classmethod
+    async def _open(cls, path: Path) -> "Database":
+        writer = await _Connection.opened(path)
         try:
             await writer.run(migrate)
-            reader = _Connection(partial(_connect, path, read_only=True), 64)
-            await reader
+            reader = await _Connection.opened(path, read_only=True)
         except BaseException:
             await writer.close()
             raise
@@ -68,31 +99,40 @@ class Database:
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
         await self._reader.close()
-        await self._writer.run(lambda tx: tx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
-        await self._writer.close()
+        try:
+            await self._writer.run(lambda tx: tx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        except sqlite3.Error as fault:  # a full disk: what was committed stays in the log, the next start reads it from there
+            log.warning("the database's log could not be folded in: %s", fault, extra={"action": "checkpoint_failed"})
+        finally:
+            await self._writer.close()
 
     async def read(self, work: Work[T]) -> T:
-        """Run a function of reads on the reading connection, which refuses to write."""
-        return await self._reader.run(work)
+        """Run a function of reads on the reading connection, which refuses to write; all of them see the same moment."""
+        return await self._reader.run(partial(_in_snapshot, work))
 
     async def write(self, work: Work[T]) -> T:
         """Run a function inside a transaction; returns when it is synced to the disk.
 
-        Whatever the function raises is raised here and leaves no trace in the database. Cancelling the caller does not cancel
-        the write.
+        Whatever the function raises is raised here and leaves no trace in the database; NotStored when the disk does not take
+        it. Cancelling the caller does not cancel the write.
         """
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, done))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush(), name="database writer")
-        return await asyncio.shield(done)
+        try:
+            return await asyncio.shield(done)
+        except sqlite3.OperationalError as fault:
+            if not _is_of_the_disk(fault):
+                raise
+            log.error("the database takes no writes: %s", fault, extra={"action": "database_not_writable"})  # noqa: TRY400
+            raise NotStored("The gateway cannot store anything now: try again soon", retry_after_s=_RETRY_S) from fault
 
     async def is_writable(self) -> bool:
         """Whether a write can be synced to the disk now, found out by doing it."""
         try:
             await self.write(lambda tx: tx.execute("UPDATE clock SET id = id"))
-        except sqlite3.Error as fault:
-            log.error("the database does not take writes: %s", fault, extra={"action": "database_not_writable"})  # noqa: TRY400
+        except NotStored:
             return False
         return True
 
@@ -107,6 +147,10 @@ class Database:
             for (_, done), outcome in zip(batch, outcomes, strict=True):
                 _settle(done, outcome)
         self._flushing = None
+
+
+def _is_of_the_disk(fault: sqlite3.OperationalError) -> bool:
+    return getattr(fault, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK  # the low byte is the kind, the rest its shade
 
 
 def _settle(done: asyncio.Future[Any], outcome: Any) -> None:
@@ -136,11 +180,21 @@ def _in_savepoint(work: Work[Any], tx: sqlite3.Connection) -> Any:
     tx.execute("SAVEPOINT work")
     try:
         outcome = work(tx)
-    except Exception as fault:  # noqa: BLE001 - handed to whoever asked for the write
+    except Exception as fault:
+        if not tx.in_transaction:
+            raise  # a full disk took everything back: the others must hear of it as well
         tx.execute("ROLLBACK TO work")
         outcome = fault
     tx.execute("RELEASE work")
     return outcome
+
+
+def _in_snapshot(work: Work[T], tx: sqlite3.Connection) -> T:
+    tx.execute("BEGIN")
+    try:
+        return work(tx)
+    finally:
+        tx.execute("ROLLBACK")
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:

@@ -19,7 +19,10 @@ def append(
     router_id: int | None = None,
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Add one event. `data` must be free of secrets and of whole phone numbers."""
+    """Add one event. `data["set"]` holds the columns that the change wrote, so that the tables can be made again from the events.
+
+    Everything else in `data` must be free of secrets and of whole phone numbers.
+    """
     tx.execute(
         "INSERT INTO event (at_s, kind, owner_id, payment_id, grant_id, router_id, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (at_s, kind, owner_id, payment_id, grant_id, router_id, json.dumps(data or {}, ensure_ascii=False, default=str)),

@@ -99,8 +99,9 @@ def in_state(tx: sqlite3.Connection, state: PaymentState) -> list[Payment]:
 def listened_for(tx: sqlite3.Connection, pushed_after_s: float) -> list[Payment]:
     """Every payment of which the provider may still have something to say: undecided, or pushed after that moment and not paid."""
     rows = tx.execute(
-        f"{_SELECT} WHERE state IN ('pushing', 'pushed', 'unknown') "
-        "OR (state IN ('refused', 'failed', 'lapsed') AND pushed_at_s > ?) ORDER BY created_at_s",
+        # Two selections, not one with OR: each has its index, while OR would read every payment ever made.
+        f"{_SELECT} WHERE state IN ('pushing', 'pushed', 'unknown') UNION ALL "
+        f"{_SELECT} WHERE state IN ('refused', 'failed', 'lapsed') AND pushed_at_s > ? ORDER BY created_at_s",
         (pushed_after_s,),
     )
     return [_payment(row) for row in rows]

@@ -37,8 +37,8 @@ class PurchaseBody(msgspec.Struct, frozen=True):
     def parsed(self) -> PurchaseRequest:
         """The purchase in the gateway's own types. Raises Invalid with every faulty field."""
         faults: dict[str, list[str]] = {}
-        router_id = _field(faults, "router_id", _id, self.router_id)
-        package_id = _field(faults, "package_id", _id, self.package_id)
+        router_id = _field(faults, "router_id", id_in, self.router_id)
+        package_id = _field(faults, "package_id", id_in, self.package_id)
         amount = _field(faults, "amount", Money.parse, self.amount)
         mac = _field(faults, "mac_address", MacAddress.parse, self.mac_address or None)
         ip = _field(faults, "ip_address", IpAddress.parse, self.ip_address or None)
@@ -48,17 +48,34 @@ class PurchaseBody(msgspec.Struct, frozen=True):
 
 
 async def read(request: web.Request, kind: type[T]) -> T:
-    """The body as that type. Raises Invalid for a body that is not, HTTPUnsupportedMediaType for one that is not JSON."""
-    if request.content_type != "application/json":
+    """The body as that type. Raises Invalid for a body that is not, HTTPUnsupportedMediaType for one that is not plain JSON."""
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise web.HTTPUnsupportedMediaType
+    body = await raw(request)
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as fault:
         raise _invalid(_named(str(fault))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise Invalid(f"The body is not JSON: {fault}") from None
     except RecursionError:
         raise Invalid("The body is nested too deeply") from None
+
+
+async def raw(request: web.Request) -> bytes:
+    """The body as it came. Raises Invalid when it breaks off, HTTPRequestEntityTooLarge."""
+    try:
+        return await request.read()
+    except (ConnectionError, web.RequestPayloadError):
+        raise Invalid("The body broke off before its end") from None
+
+
+def id_in(value: int | str) -> int:
+    """Read an id, a number or a string of digits. ValueError for anything else."""
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) and 0 < int(text) <= MAX_ID):
+        raise ValueError("must be a positive integer")
+    return int(text)
 
 
 def _field(faults: dict[str, list[str]], name: str, parse: Any, value: Any) -> Any:
@@ -68,13 +85,6 @@ def _field(faults: dict[str, list[str]], name: str, parse: Any, value: Any) -> A
     except ValueError as fault:
         faults.setdefault(name, []).append(str(fault))
         return None
-
-
-def _id(value: int | str) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_ID)) and 0 < int(text) <= MAX_ID):
-        raise ValueError("must be a positive integer")
-    return int(text)
 
 
 def _named(message: str) -> dict[str, list[str]]:

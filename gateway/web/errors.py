@@ -44,7 +44,12 @@ async def answer_errors(
         )
     except Exception:
         error_id = secrets.token_hex(8)
-        log.exception("unexpected failure in %s %s", request.method, request.path, extra={"action": "failed", "error_id": error_id})
+        log.exception(
+            "unexpected failure in %s %s",
+            request.method,
+            request.rel_url.raw_path,
+            extra={"action": "failed", "error_id": error_id},
+        )
         return _json(
             HTTPStatus.INTERNAL_SERVER_ERROR, {"error": f"Something went wrong here. Quote {error_id} when you ask for help."}
         )
@@ -67,7 +72,7 @@ def _sentence(fault: web.HTTPException) -> str:
     return {
         HTTPStatus.NOT_FOUND: "There is nothing at this address",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method: see the Allow header",
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, with Content-Type: application/json",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, uncompressed, with Content-Type: application/json",
     }.get(HTTPStatus(fault.status), fault.reason)
 
 

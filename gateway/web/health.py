@@ -1,11 +1,11 @@
 """For the operator's monitoring: live, ready, metrics. Not for phones on the hotspot (contract, `server.metrics_allow`)."""
 
-import ipaddress
 from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway.web.peers import address_of
 from gateway.web.services import services
 
 
@@ -26,11 +26,11 @@ async def metrics(request: web.Request) -> web.Response:
     """`GET /metrics` in Prometheus' text format."""
     _only_for_operators(request)
     report = await services(request).health.report()
-    body = generate_latest(services(request).health.registry(report))
+    body = generate_latest(services(request).health.metrics(report).registry)
     return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _only_for_operators(request: web.Request) -> None:
-    peer = ipaddress.ip_address(request.remote or "0.0.0.0")
-    if not any(peer in network for network in services(request).config.server.metrics_allow):
+    peer = address_of(request)
+    if peer is None or not any(peer in network for network in services(request).config.server.metrics_allow):
         raise web.HTTPNotFound

@@ -6,7 +6,9 @@ import jinja2
 from aiohttp import web
 
 from gateway.catalogue import Router
-from gateway.errors import Invalid, NotFound
+from gateway.errors import NotFound
+from gateway.packages import Package
+from gateway.web.bodies import id_in
 from gateway.web.services import services
 
 _PAGES = jinja2.Environment(
@@ -15,7 +17,7 @@ _PAGES = jinja2.Environment(
 
 
 async def page(request: web.Request) -> web.Response:
-    """`GET /` and `/portal/`: what is on sale at the router that the phone is on."""
+    """`GET /` and `/portal/`: what is on sale at the router that the phone is on. Raises NotFound for an unknown router."""
     router = _router(request)
     owner = services(request).site.catalogue.owners[router.owner_id]
     html = _PAGES.get_template("portal.html").render(
@@ -24,14 +26,27 @@ async def page(request: web.Request) -> web.Response:
         packages=[package for package in router.packages.values() if package.active],
         mac=request.query.get("mac", ""),
         ip=request.query.get("ip", ""),
+        terms=_terms,
     )
     return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
+def _terms(package: Package) -> list[str]:
+    """What the name of a package may not say."""
+    said = []
+    if package.description:
+        said.append(package.description)
+    if package.download_kbps:
+        said.append(f"up to {package.download_kbps / 1000:g} Mbps")
+    if package.data_limit_mb:
+        said.append(f"{package.data_limit_mb:,} MB")
+    return said
+
+
 def _router(request: web.Request) -> Router:
     routers = services(request).site.catalogue.routers
-    wanted = request.query.get("router", "")
-    found = routers.get(int(wanted)) if wanted.isascii() and wanted.isdigit() else next(iter(routers.values()), None)
-    if found is None:
-        raise web.HTTPNotFound(reason="No such router")
-    return found
+    wanted = request.query.get("router")
+    try:
+        return routers[id_in(wanted) if wanted else min(routers)]
+    except (ValueError, KeyError):
+        raise NotFound("There is no such router") from None

@@ -11,11 +11,12 @@ from gateway.sales import Sales
 from gateway.settlement import Settlement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
     """The flows, and the configuration that the web layer itself obeys."""
 
     config: Config
+    """Replaced by a reload."""
     site: Site
     sales: Sales
     settlement: Settlement

@@ -43,9 +43,11 @@ TOP_LEVEL = (
 
 TESTED_BY: dict[str, str] = {
     "gateway/config_*.py": "tests/unit/test_config.py",
+    "gateway/daemon.py": "tests/e2e/test_reload.py",
     "gateway/hotspot/*": "tests/contract/test_hotspot.py",
     "gateway/providers/base.py": "tests/contract/test_providers.py",
     "gateway/providers/intasend.py": "tests/unit/test_intasend.py",
+    "gateway/sales.py": "tests/e2e/test_refused_sales.py",
     "gateway/simulators/intasend/*": "tests/simulators/intasend/test_pushes.py",
 }
 """Modules that have no test file of their own name, and the file that tests them: parts of one adapter are tested through it."""

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import yaml
@@ -31,31 +31,57 @@ QUIET_TURNS = 4
 
 AMINA = ("amina", "AA:BB:CC:DD:EE:FF", "192.168.1.100", "254712345678")
 OTIENO = ("otieno", "A2:00:00:00:00:02", "192.168.1.101", "254723456789")
+WANJIKU = ("wanjiku", "A2:00:00:00:00:03", "192.168.1.102", "254734567890")
+
+
+Answer = tuple[int, dict[str, Any]]
+"""HTTP status and body."""
+
+
+class SiteClock(FakeClock):
+    """A FakeClock that knows who waits for it: whoever does is at rest until time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: set[asyncio.Task[Any] | None] = set()
+
+    async def sleep(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        self.waiting.add(task)
+        try:
+            await super().sleep(seconds)
+        finally:
+            self.waiting.discard(task)
 
 
 class World:
-    """One site. Use it as an async context manager; the daemon starts with `start`."""
+    """One site. Use it as an async context manager; the daemon starts with `start`.
+
+    `edits` are functions that change the configuration document before it is read, at each start and reload.
+    """
 
     def __init__(self, folder: Path, *, way: str = "user", webhooks: bool = False, **router: Any) -> None:
         self.folder = folder
-        self.clock = FakeClock()
+        self.clock = SiteClock()
         self.router = SimulatedRouter(self.clock, **router)
         self.intasend = SimulatedIntaSend(self.clock)
         self.amina = SimulatedPhone(*AMINA, self.router, self.intasend, self.clock)
         self.otieno = SimulatedPhone(*OTIENO, self.router, self.intasend, self.clock)
         self.daemon: daemon.Daemon | None = None
         self.settings: dict[str, Any] = {"way": way}
+        self.edits: list[Callable[[dict[str, Any]], None]] = []
+        self.stuck: set[str] = set()
+        """Names of jobs for which `quiet` does not wait."""
         self._webhooks = webhooks
         self._life: asyncio.Task[None] | None = None
         self._lives: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "World":
+    async def __aenter__(self) -> Self:
         await self.router.start()
         await self.intasend.start()
         self.http = aiohttp.ClientSession()
         for phone in (self.amina, self.otieno):
-            phone.join()
-            self._lives.append(asyncio.create_task(phone.run()))
+            self._enter(phone)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -66,6 +92,17 @@ class World:
         await self.http.close()
         await self.intasend.stop()
         await self.router.stop()
+
+    def guest(self, *, joined: bool = True, router: SimulatedRouter | None = None) -> SimulatedPhone:
+        """Wanjiku comes along, with her phone on the hotspot or still off."""
+        phone = SimulatedPhone(*WANJIKU, router or self.router, self.intasend, self.clock)
+        self._enter(phone, joined=joined)
+        return phone
+
+    def _enter(self, phone: SimulatedPhone, *, joined: bool = True) -> None:
+        if joined:
+            phone.join()
+        self._lives.append(asyncio.create_task(phone.run()))
 
     # ── the daemon ──
 
@@ -91,6 +128,11 @@ class World:
         await self.stop()
         await self.start()
 
+    async def reload(self) -> None:
+        """Read the configuration again, as SIGHUP does. Raises what `config.load` and `Daemon.take` raise."""
+        await self.running.take(self.config())
+        await self.quiet()
+
     async def _live(self, ready: asyncio.Future[None]) -> None:
         async with daemon.running(self.config(), self.clock) as self.daemon:
             self.intasend.webhook_url = f"{self.url}/payments/webhook/" if self._webhooks else None
@@ -109,7 +151,10 @@ class World:
     def config(self) -> config.Config:
         """The site's configuration, through a file like any other."""
         path = self.folder / "config.yaml"
-        path.write_text(yaml.safe_dump(self.document()), "utf-8")
+        document = self.document()
+        for edit in self.edits:
+            edit(document)
+        path.write_text(yaml.safe_dump(document), "utf-8")
         return config.load(path)
 
     def document(self) -> dict[str, Any]:
@@ -139,7 +184,14 @@ class World:
             "webhook_challenge": "demo-challenge-0123456789",
             "base_url": self.intasend.base_url,
         }
-        owner = {"id": 1, "username": "njeri", "name": "Njeri WiFi", "public_key": PUBLIC_KEY, "intasend": intasend, "routers": [router]}
+        owner = {
+            "id": 1,
+            "username": "njeri",
+            "name": "Njeri WiFi",
+            "public_key": PUBLIC_KEY,
+            "intasend": intasend,
+            "routers": [router],
+        }
         server = {"listen": "127.0.0.1:0", "public_url": "http://127.0.0.1", "data_dir": str(self.folder / "data")}
         return {"server": server, "owners": [owner]}
 
@@ -153,13 +205,23 @@ class World:
             await asyncio.sleep(0)
 
     async def quiet(self) -> None:
-        """Wait until the daemon has nothing to do but wait."""
+        """Wait until nobody has anything to do but wait for time to pass: no job, no request in hand, no webhook on its way."""
         turns = 0
         started_s = time.monotonic()
         while turns < QUIET_TURNS:
             assert time.monotonic() - started_s < PATIENCE_S, "the daemon never came to rest"
             await asyncio.sleep(0)
-            turns = turns + 1 if self.daemon is None or self.daemon.scheduler.is_idle else 0
+            turns = turns + 1 if self._is_at_rest else 0
+
+    @property
+    def _is_at_rest(self) -> bool:
+        on_its_way: set[asyncio.Task[Any]] = self.intasend._tasks | self.intasend.webhooks._tasks
+        if self.daemon is not None:
+            scheduler = self.daemon.scheduler
+            if scheduler._busy - self.stuck or any(woken.is_set() for woken in scheduler._woken.values()):
+                return False
+            on_its_way = on_its_way | scheduler._in_hand
+        return on_its_way <= self.clock.waiting
 
     async def pass_time(self, seconds: float, step_s: float = 1.0) -> None:
         """Let time pass, in steps, each followed by quiet."""
@@ -181,7 +243,7 @@ class World:
 
     # ── the customer ──
 
-    async def initiate(self, phone: SimulatedPhone, package_id: int = 2, amount: str = "50.00", **changes: Any) -> tuple[int, dict[str, Any]]:
+    async def initiate(self, phone: SimulatedPhone, package_id: int = 2, amount: str = "50.00", **changes: Any) -> Answer:
         """Press Pay."""
         body = {
             "router_id": 1,
@@ -193,22 +255,27 @@ class World:
         } | changes
         return await self.post("/payments/intasend/initiate/", {name: value for name, value in body.items() if value is not None})
 
-    async def check(self, payment_id: str) -> tuple[int, dict[str, Any]]:
+    async def check(self, payment_id: str) -> Answer:
         """Ask how the payment stands."""
         return await self.post(f"/payments/intasend/{payment_id}/check-status/")
 
-    async def post(self, path: str, body: Any = None, key: str | None = PUBLIC_KEY) -> tuple[int, dict[str, Any]]:
+    async def post(self, path: str, body: Any = None, key: str | None = PUBLIC_KEY) -> Answer:
         headers = {"X-Public-Key": key} if key else {}
         async with self.http.post(self.url + path, json=body, headers=headers) as response:
             return response.status, await response.json()
 
     async def buy(self, phone: SimulatedPhone, package_id: int = 2, amount: str = "50.00", **changes: Any) -> str:
         """Press Pay, enter the PIN, wait until the phone is online; the payment's id."""
+        payment_id = await self.ask(phone, package_id, amount, **changes)
+        phone.enter_pin()
+        await self.pass_time_until(lambda: phone.online, within_s=15)
+        return payment_id
+
+    async def ask(self, phone: SimulatedPhone, package_id: int = 2, amount: str = "50.00", **changes: Any) -> str:
+        """Press Pay and wait for the prompt; the payment's id."""
         status, answer = await self.initiate(phone, package_id, amount, **changes)
         assert status == 201, answer
         await self.pass_time_until(lambda: phone.prompt, within_s=5)
-        phone.enter_pin()
-        await self.pass_time_until(lambda: phone.online, within_s=15)
         return str(answer["payment"]["id"])
 
     # ── what is written ──

@@ -2,12 +2,16 @@
 
 CREATE TABLE owner (
     id           INTEGER PRIMARY KEY,
-    username     TEXT    NOT NULL UNIQUE,
+    username     TEXT    NOT NULL,
     name         TEXT    NOT NULL,
-    public_key   TEXT    NOT NULL UNIQUE,
+    public_key   TEXT    NOT NULL,
     managed_by   TEXT    NOT NULL CHECK (managed_by IN ('config', 'api')),
     active       INTEGER NOT NULL
 ) STRICT;
+
+-- Among the active only: the names of somebody who left are free again, and two can swap theirs in the configuration file.
+CREATE UNIQUE INDEX owner_username ON owner (username) WHERE active;
+CREATE UNIQUE INDEX owner_public_key ON owner (public_key) WHERE active;
 
 CREATE TABLE credential (
     id               INTEGER PRIMARY KEY,
@@ -85,7 +89,7 @@ CREATE TABLE payment (
 CREATE UNIQUE INDEX payment_invoice ON payment (provider, invoice_id) WHERE invoice_id IS NOT NULL;
 -- What the poller and "one open push per phone" ask for all the time.
 CREATE INDEX payment_undecided ON payment (phone) WHERE state IN ('pushing', 'pushed', 'unknown');
-CREATE INDEX payment_listened ON payment (pushed_at_s) WHERE state IN ('pushing', 'pushed', 'unknown', 'refused', 'failed', 'lapsed');
+CREATE INDEX payment_late ON payment (pushed_at_s) WHERE state IN ('refused', 'failed', 'lapsed');
 
 CREATE TABLE access_grant (
     id            TEXT    PRIMARY KEY,
@@ -134,3 +138,4 @@ CREATE TABLE clock (
     id            INTEGER PRIMARY KEY CHECK (id = 1),
     newest_wall_s REAL    NOT NULL
 ) STRICT;
+INSERT INTO clock (id, newest_wall_s) VALUES (1, 0);

@@ -1,0 +1,115 @@
+"""Secrets at rest: sealing, opening, changing the key, and the key that the gateway makes itself."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import Code, EncryptionKeyMismatch, Internal
+from gateway.identity import Secret
+from gateway.vault import KEY_FILE, Vault, keys_in
+
+SECRET = Secret("ISSecretKey_live_0123")
+
+
+def key() -> Secret:
+    return Secret(Fernet.generate_key().decode())
+
+
+OLD, NEW = key(), key()
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_what_was_sealed_opens_again(text):
+    vault = Vault((NEW,))
+    assert vault.open(vault.seal(Secret(text))) == Secret(text)
+
+
+def test_what_is_sealed_shows_nothing_of_the_secret_and_never_looks_the_same_twice():
+    vault = Vault((NEW,))
+    one, other = vault.seal(SECRET), vault.seal(SECRET)
+    assert "ISSecretKey" not in one
+    assert one != other
+
+
+def test_after_a_change_of_keys_the_old_one_still_opens():
+    sealed = Vault((OLD,)).seal(SECRET)
+    assert Vault((NEW, OLD)).open(sealed) == SECRET
+
+
+def test_the_newest_key_seals():
+    sealed = Vault((NEW, OLD)).seal(SECRET)
+    assert Vault((NEW,)).open(sealed) == SECRET
+    with pytest.raises(EncryptionKeyMismatch):
+        Vault((OLD,)).open(sealed)
+
+
+def test_a_key_that_was_taken_away_opens_nothing_any_more():
+    with pytest.raises(EncryptionKeyMismatch) as caught:
+        Vault((NEW,)).open(Vault((OLD,)).seal(SECRET))
+    assert str(caught.value) == "Failed to decrypt private key: Invalid encryption key"
+    assert caught.value.code is Code.INTERNAL
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("sealed", ["", "no token", "gAAAAA==", "é"])
+def test_what_was_never_sealed_does_not_open(sealed):
+    with pytest.raises(EncryptionKeyMismatch):
+        Vault((NEW,)).open(sealed)
+
+
+def test_one_changed_letter_does_not_open():
+    sealed = Vault((NEW,)).seal(SECRET)
+    place = len(sealed) // 2
+    with pytest.raises(EncryptionKeyMismatch):
+        Vault((NEW,)).open(sealed[:place] + ("A" if sealed[place] != "A" else "B") + sealed[place + 1 :])
+
+
+@pytest.mark.parametrize("text", ["", "short", "x" * 44, "é" * 44])
+def test_a_key_that_is_none_is_refused_without_being_shown(text):
+    with pytest.raises(Internal, match=r"^security\.encryption_key: not a Fernet key; make one with `openssl") as caught:
+        Vault((NEW, Secret(text)))
+    assert not text or text not in str(caught.value)
+
+
+def test_the_gateway_makes_its_own_key_once(tmp_path):
+    made = keys_in(tmp_path)
+    assert len(made) == 1
+    assert keys_in(tmp_path) == made
+    assert Vault(made).open(Vault(made).seal(SECRET)) == SECRET
+
+
+def test_only_the_gateway_can_read_its_key(tmp_path):
+    keys_in(tmp_path)
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_two_gateways_make_two_keys(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert keys_in(tmp_path / "a") != keys_in(tmp_path / "b")
+
+
+def test_a_key_that_lies_there_is_used_newest_first(tmp_path):
+    (tmp_path / KEY_FILE).write_text(f"{NEW.reveal()}\n{OLD.reveal()}\n", "ascii")
+    assert keys_in(tmp_path) == (NEW, OLD)
+
+
+def test_a_power_cut_while_the_key_is_made_leaves_none_behind(tmp_path, monkeypatch):
+    def cut(_: int) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr("gateway.vault.os.fsync", cut)
+    with pytest.raises(InterruptedError):
+        keys_in(tmp_path)
+    monkeypatch.undo()
+    assert not (tmp_path / KEY_FILE).exists()
+    assert len(keys_in(tmp_path)) == 1
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
+    with pytest.raises(OSError, match="No such file or directory"):
+        keys_in(tmp_path / "gone")

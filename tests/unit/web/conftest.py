@@ -1,0 +1,12 @@
+import pytest
+
+from tests.e2e.conftest import brief_grace, open_site, world
+from tests.e2e.world import World
+from tests.unit.web.requests import Send, sender
+
+__all__ = ["brief_grace", "open_site", "world"]
+
+
+@pytest.fixture
+def send(world: World) -> Send:
+    return sender(world)
