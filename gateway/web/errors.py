@@ -7,19 +7,22 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 
 from gateway.errors import Code, GatewayError
+from gateway.web.replies import Problem, reply
 
 log = logging.getLogger(__name__)
 
 STATUS = {
     Code.INVALID: HTTPStatus.BAD_REQUEST,
     Code.DENIED: HTTPStatus.UNAUTHORIZED,
+    Code.FORBIDDEN: HTTPStatus.FORBIDDEN,
     Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Code.CONFLICT: HTTPStatus.CONFLICT,
+    Code.UNPROCESSABLE: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
     Code.REFUSED: HTTPStatus.BAD_GATEWAY,
     Code.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -39,8 +42,10 @@ async def answer_errors(
     except web.HTTPException as fault:
         if fault.status < HTTPStatus.BAD_REQUEST:
             raise
-        return _json(
-            fault.status, {"error": _sentence(fault)}, {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
+        return reply(
+            Problem(_sentence(fault)),
+            HTTPStatus(fault.status),
+            {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {},
         )
     except Exception:
         error_id = secrets.token_hex(8)
@@ -50,20 +55,14 @@ async def answer_errors(
             request.rel_url.raw_path,
             extra={"action": "failed", "error_id": error_id},
         )
-        return _json(
-            HTTPStatus.INTERNAL_SERVER_ERROR, {"error": f"Something went wrong here. Quote {error_id} when you ask for help."}
-        )
+        sentence = f"Something went wrong here. Quote {error_id} when you ask for help."
+        return reply(Problem(sentence), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _answer(fault: GatewayError) -> web.Response:
-    body: dict[str, Any] = {"error": fault.message}
-    if fault.payment_id is not None:
-        body["payment_id"] = fault.payment_id
-    if fault.fields:
-        body["fields"] = fault.fields
-    if fault.retry_after_s is None:
-        return _json(STATUS[fault.code], body)
-    return _json(STATUS[fault.code], body | {"retry_after_s": fault.retry_after_s}, {"Retry-After": str(fault.retry_after_s)})
+    problem = Problem(fault.message, fault.payment_id, fault.fields, fault.retry_after_s)
+    headers = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+    return reply(problem, STATUS[fault.code], headers)
 
 
 def _sentence(fault: web.HTTPException) -> str:
@@ -74,7 +73,3 @@ def _sentence(fault: web.HTTPException) -> str:
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method: see the Allow header",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, uncompressed, with Content-Type: application/json",
     }.get(HTTPStatus(fault.status), fault.reason)
-
-
-def _json(status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response(body, status=status, headers=headers)

@@ -27,7 +27,7 @@ class Access(Enum):
     """Addresses in `server.metrics_allow`; to others it is not there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One operation."""
 
@@ -35,15 +35,14 @@ class Route:
     path: str
     """Canonical: without `/api`, with the trailing slash where the API has one."""
     handler: Handler
+    """Its docstring is the operation's documentation."""
     access: Access
-    summary: str
-    """One sentence for the documentation."""
-    answers: Mapping[HTTPStatus, type[msgspec.Struct] | None]
+    gives: Mapping[int, type[msgspec.Struct] | None]
     """What a success looks like, by status; None for an answer that is not JSON."""
     body: type[msgspec.Struct] | None = None
     query: type[msgspec.Struct] | None = None
-    also: frozenset[HTTPStatus] = frozenset()
-    """Failures that do not follow from the rest, such as 409."""
+    also: frozenset[int] = frozenset()
+    """Statuses of failures that do not follow from the rest, such as 409."""
     api: bool = True
     """Part of the API: served with and without `/api` and the trailing slash (specification, decision 2)."""
 
@@ -55,9 +54,9 @@ class Route:
         return [prefix + path for prefix in ("", "/api") for path in (self.path, self.path.rstrip("/"))]
 
     @property
-    def failures(self) -> frozenset[HTTPStatus]:
+    def failures(self) -> frozenset[int]:
         """Every status of a failure that it can answer with, but for 500, which each can."""
-        found = set(self.also)
+        found: set[int] = set(self.also)
         if self.body is not None:
             found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
         if self.query is not None:

@@ -3,10 +3,11 @@
 from aiohttp import web
 
 from gateway.web.bodies import raw
+from gateway.web.replies import Done, reply
 from gateway.web.services import services
 
 
 async def receive(request: web.Request) -> web.Response:
     """`POST /payments/webhook/`: 200 as soon as the hint is stored, 401 when its challenge is nobody's (facts, payments 4)."""
     await services(request).settlement.take_webhook(await raw(request))
-    return web.json_response({"message": "Webhook received"})
+    return reply(Done("Webhook received"))
