@@ -42,11 +42,8 @@ async def answer_errors(
     except web.HTTPException as fault:
         if fault.status < HTTPStatus.BAD_REQUEST:
             raise
-        return reply(
-            Problem(_sentence(fault)),
-            HTTPStatus(fault.status),
-            {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {},
-        )
+        allow = {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
+        return reply(Problem(_sentence(fault)), HTTPStatus(fault.status), allow)
     except Exception:
         error_id = secrets.token_hex(8)
         log.exception(

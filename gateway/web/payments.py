@@ -63,8 +63,8 @@ class BriefPayment(msgspec.Struct):
     updated_at: str
     package_expiry_time: str | UnsetType = UNSET
     completed_at: str | UnsetType = UNSET
-    failed_code: str | None | UnsetType = UNSET
-    failed_reason: str | None | UnsetType = UNSET
+    failed_code: str | UnsetType | None = UNSET
+    failed_reason: str | UnsetType | None = UNSET
 
 
 class StateAnswer(msgspec.Struct):
