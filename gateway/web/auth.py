@@ -22,3 +22,8 @@ def owner_of(request: web.Request) -> Owner:
     if owner is None:
         raise Denied("Invalid public API key")
     return owner
+
+
+def bearer_owner(request: web.Request) -> Owner:
+    """The owner whose access token the request carries. Raises Denied."""
+    raise Denied("Authentication credentials were not provided: send an access token as Authorization: Bearer")
