@@ -74,6 +74,7 @@ IGNORED: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
         (_S.ACTIVE, _E.CLAIM),
         (_S.ENDING, _E.DUE),
         (_S.ENDING, _E.REVOKE),
+        *((_S.REVOKED, event) for event in (_E.NO_DEVICE, _E.CLAIM)),  # its device was being looked for
         *((state, event) for state in (_S.ENDED, _S.REVOKED) for event in (_E.DUE, _E.SHUT, _E.REVOKE)),
     }
 )
@@ -86,7 +87,8 @@ ILLEGAL: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
         (_S.ACTIVE, _E.NO_DEVICE),  # a phone that leaves keeps its grant
         (_S.ACTIVE, _E.SHUT),  # it is due first: the intent is written before the deed
         *((_S.ENDING, event) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
-        *((state, event) for state in (_S.ENDED, _S.REVOKED) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
+        *((_S.ENDED, event) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
+        (_S.REVOKED, _E.CONFIRM),  # opening and revoking hold the device's lock
     }
 )
 """Every cell that only a bug can reach."""
@@ -131,6 +133,23 @@ class Grant:
     """`time`, `data` or `revoked`."""
     version: int = 0
     """Rises with every write."""
+    claim_code: str | None = None
+    """What somebody who paid through a link types in on the device that is to have the time."""
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether the device is let through as soon as the router can do it."""
+        return self.state is GrantState.OWED
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether it waits for a device."""
+        return self.state is GrantState.UNCLAIMED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody passes by it any more."""
+        return self.state in {GrantState.ENDED, GrantState.REVOKED}
 
     @property
     def ends_s(self) -> float:
@@ -167,8 +186,30 @@ def moved_up(queue: Sequence[Grant], now_s: float) -> list[Grant]:
     return moved
 
 
+def extended(queue: Sequence[Grant], grant: Grant, extra: Duration) -> list[Grant]:
+    """The grants of one device when one of them gets longer: those behind it begin and end later, and none loses a second.
+
+    ValueError for more than a duration can be.
+    """
+    longer = []
+    for other in queue:
+        if other.id == grant.id:
+            longer.append(replace(other, duration=plus(other.duration, extra), ends_at_s=other.ends_s + extra.seconds))
+        elif other.starts_at_s is not None and other.starts_at_s >= grant.ends_s:
+            starts_at_s, ends_at_s = other.starts_at_s + extra.seconds, other.ends_s + extra.seconds
+            longer.append(replace(other, starts_at_s=starts_at_s, ends_at_s=ends_at_s))
+        else:
+            longer.append(other)
+    return longer
+
+
+def plus(duration: Duration, extra: Duration) -> Duration:
+    """Both together. ValueError for more than a duration can be."""
+    return Duration.parse(f"{duration.seconds + extra.seconds}s")
+
+
 def expiry_s(grant: Grant | None, paid_at_s: float, duration: Duration) -> float:
     """What a customer is told: the confirmed end, or payment plus duration until there is one (specification, decision 13)."""
-    if grant is None or grant.ends_at_s is None:
+    if grant is None:
         return paid_at_s + duration.seconds
-    return grant.ends_at_s
+    return paid_at_s + grant.duration.seconds if grant.ends_at_s is None else grant.ends_at_s

@@ -1,16 +1,17 @@
-"""Who sells what where: owners, their routers and packages, held in memory because every request asks for them.
+"""Who sells what where: owners, their keys, routers and packages, held in memory because every request asks for them.
 
 Read from the database, which the configuration file and (later) the API write to. Replaced as a whole, never changed in place.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.hotspot.base import Hotspot, RouterLogin
 from gateway.packages import Package
-from gateway.providers.base import Provider
+from gateway.payments import Payment
+from gateway.providers.base import Environment, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,33 @@ class Owner:
     name: str
     public_key: str
     """32 lower-case hex digits; names the owner in portal requests and is no secret."""
+    token_generation: int = 0
+    """Access tokens of another generation are worth nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One owner's keys at a provider, as they may be shown: what is secret stays sealed in the database."""
+
+    id: int
+    owner_id: int
+    provider: str
+    environment: Environment
+    publishable_key: str
+    managed_by: str
+    """`config` or `api`."""
+    active: bool
+    has_challenge: bool
+    created_at_s: float
+    updated_at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One credential, ready to be used; where it cannot be, the reason stands in the provider's place."""
+
+    owner_id: int
+    provider: Provider | GatewayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +106,31 @@ class Site:
 
     catalogue: Catalogue
     providers: Mapping[int, Provider | GatewayError]
-    """By owner id; where the keys cannot be used, the reason stands instead."""
+    """What each owner sells with, by owner id; where the keys cannot be used, the reason stands instead."""
     hotspots: Mapping[int, Hotspot]
     """By router id."""
+    accounts: Mapping[int, Account] = field(default_factory=dict)
+    """By credential id: also those that do not sell any more, because money may still be under way with them."""
+    selling_with: Mapping[int, int] = field(default_factory=dict)
+    """The id of the credential behind `providers`, by owner id."""
 
     def provider(self, owner_id: int) -> Provider:
-        """The owner's account. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""
-        provider = self.providers.get(owner_id)
-        if provider is None:
-            raise NotFound("No active IntaSend credentials found. Please add your IntaSend API credentials first.")
-        if isinstance(provider, GatewayError):
-            raise provider
-        return provider
+        """What the owner sells with. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""
+        return _usable(self.providers.get(owner_id))
+
+    def provider_of(self, payment: Payment) -> Provider:
+        """The account with which the payment was made: sandbox and live are never mixed. Raises like `provider`."""
+        account = self.accounts.get(payment.credential_id) if payment.credential_id is not None else None
+        return _usable(account.provider) if account else self.provider(payment.owner_id)
+
+    def webhook_readers(self) -> Iterator[tuple[int, Provider]]:
+        """Owner id and account, of each that may be sent a webhook: whatever is under way, not only what sells now."""
+        accounts = [*self.providers.items(), *((account.owner_id, account.provider) for account in self.accounts.values())]
+        known: set[int] = set()
+        for owner_id, provider in accounts:
+            if not isinstance(provider, GatewayError) and id(provider) not in known:
+                known.add(id(provider))
+                yield owner_id, provider
 
     def hotspot(self, router_id: int) -> Hotspot:
         """The router's hotspot. Raises Unavailable for a router that is not in service any more."""
@@ -97,3 +138,11 @@ class Site:
             return self.hotspots[router_id]
         except KeyError:
             raise Unavailable(f"router {router_id} is not in service") from None
+
+
+def _usable(provider: Provider | GatewayError | None) -> Provider:
+    if provider is None:
+        raise NotFound("No active IntaSend credentials found. Please add your IntaSend API credentials first.")
+    if isinstance(provider, GatewayError):
+        raise provider
+    return provider

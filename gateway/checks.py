@@ -10,7 +10,7 @@ import aiohttp
 
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config, OwnerConfig
-from gateway.daemon import DATABASE_FILE
+from gateway.datadir import DATABASE_FILE
 from gateway.errors import GatewayError, ProviderRefused, RouterUnreachable
 from gateway.hotspot.base import RouterLogin
 from gateway.hotspot.mikrotik import MikrotikHotspot

@@ -21,11 +21,15 @@ from gateway.checks import run_checks
 from gateway.clock import SystemClock
 from gateway.daemon import Daemon, running
 from gateway.errors import GatewayError, Internal
+from gateway.identity import Secret
 from gateway.notify import notify
+from gateway.passwords import hash_password
+from gateway.rotation import rotate
 
 log = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("/etc/hotspot-gateway/config.yaml")
+MIN_PASSWORD_CHARS = 8  # NIST SP 800-63B, 5.1.1.1; who writes it into the configuration himself may do as he likes
 PORT = click.IntRange(0, 65_535)
 
 _config_option = click.option(
@@ -91,6 +95,34 @@ def simulate(which: str, port: int) -> None:
     For people who write portals, or another gateway. It says where it listens and what opens it.
     """
     _finish(lambda: demo.simulate(which, port, _stopped))
+
+
+@main.command("hash-password")
+def print_password_hash() -> None:
+    """Print what to write as password_hash into the configuration.
+
+    It asks for the password twice; piped into it, the first line is the password.
+    """
+    piped = not sys.stdin.isatty()
+    text = sys.stdin.readline().rstrip("\r\n") if piped else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if len(text) < MIN_PASSWORD_CHARS:
+        raise click.UsageError(f"a password has at least {MIN_PASSWORD_CHARS} characters")
+    click.echo(hash_password(Secret(text)))
+
+
+@main.command("rotate-key")
+@_config_option
+def rotate_key(path: Path) -> None:
+    """Seal every stored secret with a new key.
+
+    The gateway must be stopped. Its own key is replaced; where the configuration names keys, the first one seals from now on.
+    It can be interrupted at any point and run again.
+    """
+    _finish(lambda: _rotate_key(path))
+
+
+async def _rotate_key(path: Path) -> None:
+    click.echo(await rotate(config.load(path)))
 
 
 async def _run(path: Path) -> None:

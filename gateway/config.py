@@ -194,7 +194,7 @@ OWNER: Table = {
     "username": Key(value.token, required=True),
     "name": Key(value.line),
     "password": SecretKey(value.secret()),
-    "password_hash": SecretKey(value.secret()),
+    "password_hash": SecretKey(value.password_hash),
     "public_key": Key(value.public_key),
     "intasend": SectionKey(INTASEND, optional=True),
     "routers": SectionsKey(ROUTER),

@@ -15,6 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from gateway import passwords
 from gateway.identity import Money, Secret
 
 MPESA_MAX_SHILLINGS = 150_000
@@ -94,6 +95,11 @@ def secret(min_chars: int = 1) -> Callable[[str], Secret]:
         return Secret(text)
 
     return parse
+
+
+def password_hash(text: str) -> Secret:
+    """A hash that `hotspot-gateway hash-password` printed."""
+    return Secret(passwords.check(text))
 
 
 def encryption_keys(text: str) -> tuple[Secret, ...]:

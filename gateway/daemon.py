@@ -1,42 +1,63 @@
 """How the gateway is put together: the only place that knows every part. `running` reads as the table of contents."""
 
-import fcntl
+import asyncio
 import logging
 import os
 import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 import aiohttp
 from aiohttp import web
 
-from gateway.catalogue import Catalogue, Router, Site
+from gateway.accounts import Accounts
+from gateway.catalogue import Account, Catalogue, Router, Site
 from gateway.clock import Clock
 from gateway.config import Config
-from gateway.errors import EncryptionKeyMismatch, GatewayError, Internal
+from gateway.credentials import Credentials
+from gateway.datadir import DATABASE_FILE, private, sole_use_of
+from gateway.errors import GatewayError, Internal, Invalid
+from gateway.exchanges import Exchanges
 from gateway.gate import Gate
+from gateway.grants import Grants
 from gateway.health import Health
 from gateway.heartbeat import Heartbeat
-from gateway.hotspot.base import RouterLogin
+from gateway.hotspot.base import Inspector, RouterLogin
 from gateway.hotspot.mikrotik import MikrotikHotspot
+from gateway.idempotency import Idempotency
+from gateway.inventory import Inventory
+from gateway.links import CloseLinks, Links
 from gateway.metrics import Metrics
-from gateway.providers.base import Provider
+from gateway.providers.base import Provider, ProviderAccount
 from gateway.providers.intasend import IntaSend
+from gateway.providers.upstream import Upstream
 from gateway.reconciler import Close, Compare, Open, Settle
+from gateway.records import Records
 from gateway.sales import Sales
 from gateway.scheduler import Scheduler
 from gateway.settlement import Settlement
 from gateway.store import catalogue as catalogue_rows
-from gateway.store.database import Database
+from gateway.store import credentials as credential_rows
+from gateway.store.credentials import StoredAccount
+from gateway.store.database import Database, Transaction
+from gateway.tokens import Tokens
 from gateway.vault import Vault, keys_in
 from gateway.web import app
 from gateway.web.services import Services
 
 log = logging.getLogger(__name__)
 
-DATABASE_FILE = "gateway.db"
-"""In the data directory, beside its write-ahead log."""
+INSPECTION_S = 8.0
+"""How long each step of trying a router may take: slow ones leave a login unanswered for 8 s (facts, routeros 1.10)."""
+
+IDLE_S = 30.0
+"""How long a connection may have no whole request on it: idle, or its headers dripping. Longer than a portal page's pause between
+two looks at its payment, short enough that nobody keeps the daemon's connections to himself."""
+
+LINGER_S = 2.0
+"""How long the rest of a body is still taken in after it was refused, so that the answer is not lost in a reset connection."""
 
 GRACE_S = 4.0
 """How long a stop waits for requests, and then again for what is in hand: the contract gives ten seconds for everything."""
@@ -49,9 +70,9 @@ async def running(config: Config, clock: Clock) -> AsyncIterator["Daemon"]:
     Raises Internal for a data directory or database that cannot be used, and for an address that is taken.
     """
     async with AsyncExitStack() as stack:
-        data_dir = stack.enter_context(_sole_use_of(config.server.data_dir))
+        data_dir = stack.enter_context(sole_use_of(config.server.data_dir))
         vault = Vault(config.security.encryption_keys or keys_in(data_dir))
-        db = await Database.open(data_dir / DATABASE_FILE)
+        db = await Database.open(private(data_dir / DATABASE_FILE))
         stack.push_async_callback(db.close)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         daemon = Daemon(config, clock, vault, db, http)
@@ -73,43 +94,134 @@ class Daemon:
         self.metrics = Metrics()
         self.site = Site(Catalogue([], []), {}, {})
         self.scheduler = Scheduler(clock)
+        self.exchanges = Exchanges(db, clock, self.scheduler)
         self.heartbeat = Heartbeat(db, clock)
         self.settlement = Settlement(self.site, db, clock, self.scheduler)
         self.sales = Sales(self.site, db, clock, self.scheduler)
+        self.links = Links(self.site, db, clock, self.scheduler, sales=self.sales, settlement=self.settlement)
+        self.idempotency = Idempotency(db, clock)
+        self.accounts = Accounts(self.site, db, clock, Tokens(vault.derive("tokens"), clock), self._load_catalogue)
+        self.credentials = Credentials(db, clock, vault, self.connect, self.open_accounts)
         self.health = Health(self.site, db, self.heartbeat, self.metrics)
+        self.inventory = Inventory(db, vault, clock, self.refresh, self._inspector)
+        self.records = Records(db)
+        self.grants = Grants(db, self.gate)
         self.port = 0
         """Where it listens; known once it does."""
-        self._services = Services(config, self.site, self.sales, self.settlement, self.health)
+        self._services = Services(
+            config=config,
+            site=self.site,
+            sales=self.sales,
+            links=self.links,
+            idempotency=self.idempotency,
+            settlement=self.settlement,
+            accounts=self.accounts,
+            credentials=self.credentials,
+            inventory=self.inventory,
+            records=self.records,
+            grants=self.grants,
+            health=self.health,
+        )
         self._vault = vault
         self._http = http
+        self._base_urls: dict[int, str | None] = {}
+        self._opened: dict[int, tuple[ProviderAccount | GatewayError, Provider | GatewayError]] = {}
+        """By credential id: the keys, and what was made of them."""
         self._hotspots: dict[int, tuple[RouterLogin, MikrotikHotspot]] = {}
+        self._gates: dict[int, Gate] = {}
+        self._refreshing = asyncio.Lock()
         logging.getLogger("gateway").addHandler(self.metrics)
 
     async def take(self, config: Config) -> None:
         """Make the file's owners, routers and packages true: at the start, and again at each reload. What is in hand goes on."""
-        made = await self.db.write(lambda tx: catalogue_rows.declare(tx, config.owners, self._vault))
+        hashes = await self.accounts.hashes_of(config.owners)
+        made = await self.db.write(lambda tx: self._declare(tx, config, hashes))
         for username, public_key in made.items():
             log.warning("the public key of %s, made now: %s", username, public_key, extra={"action": "key_made"})
-        self.site.catalogue = await self.db.read(lambda tx: catalogue_rows.load(tx, self._vault))
-        base_urls = {owner.id: owner.intasend.base_url for owner in config.owners if owner.intasend}
-        self.site.providers = {
-            owner_id: provider
-            for owner_id in self.site.catalogue.owners
-            if (provider := await self._provider(owner_id, base_urls.get(owner_id)))
-        }
-        await self._connect_routers()
+        self.accounts.declared(config.owners)
+        self._base_urls = {owner.id: owner.intasend.base_url for owner in config.owners if owner.intasend}
+        await self.open_accounts()
+        await self.refresh()
         self._services.config = config
+
+    def _declare(self, tx: Transaction, config: Config, hashes: dict[int, str]) -> dict[str, str]:
+        made = catalogue_rows.declare(tx, config.owners, self._vault, hashes)
+        keys = {owner.id: owner.intasend.account for owner in config.owners if owner.intasend and owner.intasend.account}
+        credential_rows.declare(tx, keys, self._vault, self.clock.wall_s())
+        return made
+
+    async def open_accounts(self) -> None:
+        """Make the credentials in the database usable: at the start, at each reload, after each change through the API."""
+        stored = await self.db.read(lambda tx: credential_rows.accounts(tx, self._vault))
+        # From here on nothing is awaited: whoever sells sees an account and its credential change together.
+        self._opened = {each.credential.id: self._open(each) for each in stored}
+        accounts = {each.credential.id: Account(each.credential.owner_id, self._opened[each.credential.id][1]) for each in stored}
+        selling = {each.credential.owner_id: each.credential.id for each in stored if each.credential.active}  # the newest is last
+        self.site.accounts, self.site.selling_with = accounts, selling
+        self.site.providers = {owner_id: accounts[credential_id].provider for owner_id, credential_id in selling.items()}
+        for owner_id, provider in self.site.providers.items():
+            if isinstance(provider, GatewayError):
+                log.error("owner %s cannot sell: %s", owner_id, provider, extra={"action": "keys_unusable"})
+
+    def _open(self, stored: StoredAccount) -> tuple[ProviderAccount | GatewayError, Provider | GatewayError]:
+        """The keys and what is made of them; what was made before stays where they are still the same."""
+        if isinstance(stored.keys, GatewayError):
+            return stored.keys, stored.keys
+        keys = replace(stored.keys, base_url=self._base_urls.get(stored.credential.owner_id))
+        known = self._opened.get(stored.credential.id)
+        if known is not None and known[0] == keys:
+            return known
+        try:
+            return keys, self._at_intasend(stored.credential.owner_id, keys)
+        except Invalid as fault:
+            return keys, fault
+
+    def connect(self, owner_id: int, keys: ProviderAccount) -> Provider:
+        """An owner's account at IntaSend. Raises Invalid for keys that cannot be sent or contradict themselves."""
+        keys = replace(keys, base_url=self._base_urls.get(owner_id))
+        return IntaSend(keys, self._http, record=partial(self.exchanges.take, owner_id))
+
+    def _at_intasend(self, owner_id: int, keys: ProviderAccount) -> IntaSend:
+        upstream = Upstream(f"IntaSend (owner {owner_id}, {keys.environment.value})", self.clock)
+        return IntaSend(keys, self._http, upstream=upstream, record=partial(self.exchanges.take, owner_id))
+
+    async def refresh(self) -> None:
+        """Work with the routers and packages that the database holds now; what goes on at the others is not disturbed."""
+        async with self._refreshing:
+            await self._load_catalogue()
+            await self._connect_routers()
+
+    def gate(self, router_id: int) -> Gate:
+        """The one gate of a router: whoever opens, closes or revokes there waits for each other. Also of one not in service."""
+        if router_id not in self._gates:
+            self._gates[router_id] = Gate(router_id, self.site, self.db, self.clock, self.scheduler.wake)
+        return self._gates[router_id]
+
+    def _inspector(self, login: RouterLogin) -> Inspector:
+        return MikrotikHotspot(login, self.clock, deadline_s=INSPECTION_S)
+
+    async def _load_catalogue(self) -> None:
+        self.site.catalogue = await self.db.read(lambda tx: catalogue_rows.load(tx, self._vault))
 
     def begin(self) -> None:
         """Start the jobs that belong to no router."""
         self.scheduler.add(self.heartbeat)
+        self.scheduler.add(self.exchanges)
         self.scheduler.add(Settle(self.settlement, self.db, self.clock, random.Random()))  # noqa: S311 - spreads questions
+        self.scheduler.add(CloseLinks(self.links, self.clock))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Answer HTTP until the caller is done."""
         # Nobody compresses requests this small; unpacking what a stranger sends would only be a way to fill the memory.
-        runner = web.AppRunner(app.build(self._services), access_log=None, shutdown_timeout=GRACE_S, auto_decompress=False)
+        runner = web.AppRunner(
+            app.build(self._services),
+            access_log=None,
+            shutdown_timeout=GRACE_S,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_S,
+            lingering_time=LINGER_S,
+        )
         await runner.setup()
         try:
             await self._listen(runner)
@@ -127,19 +239,12 @@ class Daemon:
         self.port = runner.addresses[0][1]
 
     async def end(self) -> None:
-        """Let what is in hand finish, then close every connection to a router."""
+        """Let what is in hand finish, store what is still waiting for it, close every connection to a router."""
         await self.scheduler.stop(GRACE_S)
+        await self.exchanges.run_once()
         for _, hotspot in self._hotspots.values():
             await hotspot.close()
         logging.getLogger("gateway").removeHandler(self.metrics)
-
-    async def _provider(self, owner_id: int, base_url: str | None) -> Provider | GatewayError | None:
-        try:
-            account = await self.db.read(lambda tx: catalogue_rows.account(tx, owner_id, self._vault, base_url))
-        except EncryptionKeyMismatch as fault:
-            log.error("owner %s cannot sell: %s", owner_id, fault, extra={"action": "key_mismatch"})  # noqa: TRY400 - no detail
-            return fault
-        return IntaSend(account, self._http) if account else None
 
     async def _connect_routers(self) -> None:
         wanted = self.site.catalogue.routers
@@ -152,7 +257,7 @@ class Daemon:
 
     def _connect(self, router: Router) -> None:
         self._put(router.id, (router.login, MikrotikHotspot(router.login, self.clock)))
-        gate = Gate(router.id, self.site, self.db, self.clock, self.scheduler.wake)
+        gate = self.gate(router.id)
         self.scheduler.add(Compare(gate, self.db, self.clock))
         self.scheduler.add(Open(gate, self.db))
         self.scheduler.add(Close(gate, self.db, self.clock, self.heartbeat))
@@ -170,19 +275,3 @@ class Daemon:
         else:
             self._hotspots[router_id] = connected
         self.site.hotspots = {key: hotspot for key, (_, hotspot) in self._hotspots.items()}
-
-
-@contextmanager
-def _sole_use_of(data_dir: Path) -> Iterator[Path]:
-    """The data directory, held by this process alone: two daemons on one database would charge twice."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (data_dir / "lock").open("w")
-    except OSError as fault:
-        raise Internal(f"server.data_dir: {data_dir} cannot be used: {fault.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Internal(f"server.data_dir: another gateway is running on {data_dir}") from None
-        yield data_dir

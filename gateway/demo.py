@@ -32,6 +32,7 @@ owners:
   - id: 1
     username: njeri
     name: Njeri WiFi
+    password: karibu-kenya
     public_key: {public_key}
     intasend:
       environment: sandbox
@@ -65,6 +66,7 @@ _WELCOME = """
   Open Amina's portal, choose "1 hour", enter 0712345678, press Pay, and watch this log and her phone.
   For Otieno enter 0723456789, and press "Enter PIN" on his phone's page.
 
+  Owner, for the API   username njeri, password karibu-kenya
   IntaSend, simulated  {intasend}/
   Router, simulated    127.0.0.1:{router_port} (RouterOS API, user gateway, password gateway)
   Ctrl+C ends it; nothing is kept.

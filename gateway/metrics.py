@@ -8,6 +8,10 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from gateway.providers.base import Circuit
+
+_FIGURES = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
+
 
 class Metrics(logging.Handler):
     """Counts log records by their action; holds the gauges."""
@@ -20,13 +24,22 @@ class Metrics(logging.Handler):
         self._clock_trusted = Gauge("hotspot_gateway_clock_trusted", "1 when the wall clock may be believed", registry=registry)
         self._grants = Gauge("hotspot_gateway_grants", "Access grants that are not over, by state", ["state"], registry=registry)
 
+        self._circuits = Gauge(
+            "hotspot_gateway_provider_circuit",
+            "Whether the owner's provider is asked: 0 as usual, 1 to find out, 2 not now",
+            ["owner"],
+            registry=registry,
+        )
+
     def emit(self, record: logging.LogRecord) -> None:
         """Count one record."""
         action = getattr(record, "action", None)
         if action is not None:
             self._actions.labels(action).inc()
 
-    def show(self, *, routers: Mapping[int, bool], clock_trusted: bool, grants: Mapping[str, int]) -> None:
+    def show(
+        self, *, routers: Mapping[int, bool], clock_trusted: bool, grants: Mapping[str, int], circuits: Mapping[int, Circuit]
+    ) -> None:
         """Set the gauges to how things stand now."""
         self._router_up.clear()
         for router_id, up in routers.items():
@@ -34,3 +47,6 @@ class Metrics(logging.Handler):
         self._clock_trusted.set(clock_trusted)
         for state, count in grants.items():
             self._grants.labels(state).set(count)
+        self._circuits.clear()
+        for owner_id, circuit in circuits.items():
+            self._circuits.labels(str(owner_id)).set(_FIGURES[circuit])

@@ -170,6 +170,30 @@ WIRE_STATUS = {
 }
 """The four words of the specification ("Payment Status Transitions")."""
 
+
+class PaymentKind(Enum):
+    """How the customer is asked for the money. Both kinds live by the same table: making a link is its push."""
+
+    PUSH = "push"
+    """A prompt on the phone."""
+    LINK = "link"
+    """A page at the provider that anybody may pay, once."""
+
+
+def wire_status(state: PaymentState, kind: PaymentKind) -> str:
+    """The specification's word; a link that waits for its payer is still pending."""
+    return "pending" if kind is PaymentKind.LINK and state in UNDECIDED else WIRE_STATUS[state]
+
+
+def shown_as(status: str) -> list[tuple[PaymentState, PaymentKind | None]]:
+    """Which states have that word on the wire; with a kind where only one kind has."""
+    shown: list[tuple[PaymentState, PaymentKind | None]] = []
+    for state in PaymentState:
+        kinds = [kind for kind in PaymentKind if wire_status(state, kind) == status]
+        shown += [(state, None)] if len(kinds) == len(PaymentKind) else [(state, kind) for kind in kinds]
+    return shown
+
+
 INTASEND = "instasend"
 """IntaSend as the specification spells it in its fields (specification, decision 5)."""
 
@@ -185,6 +209,13 @@ LISTEN_S = 86_400
 
 NOT_FOUND_S = 600
 """How long a lost push may be missing from the provider's list before it counts as never sent (facts, payments 4)."""
+
+LINK_LIFE_S = 86_400
+"""How long a link can be paid: it is sent to somebody who pays when they come to it, at the price of the day."""
+
+_LINK_RHYTHM_S = ((600, 10), (3_600, 60), (LINK_LIFE_S, 300))
+"""Until which age a link is asked about, and how often: most are paid while whoever asked for them waits; the rest within minutes
+of the webhook that did not come. Under four hundred questions in a link's life."""
 
 _FIRST_CHECKS_S = (3, 6, 10, 15, 20, 30)
 _PROMPT_LIFE_S = 180  # a prompt lives one to three minutes (facts, payments 2): until then every ten seconds
@@ -210,6 +241,11 @@ def next_check_s(age_s: float, *, undecided: bool = True) -> float:
     return min(age_s * 1.3, age_s + _LONGEST_GAP_S)
 
 
+def next_link_check_s(age_s: float) -> float:
+    """At which age, in seconds since it was made, the provider is asked again about a link that is not paid."""
+    return age_s + next((gap_s for until_s, gap_s in _LINK_RHYTHM_S if age_s < until_s), _LONGEST_GAP_S)
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """Our record of money asked for. Times are seconds since 1970 in UTC."""
@@ -226,7 +262,7 @@ class Payment:
     method: str
     provider: str
     api_ref: str
-    """Our own unique reference at the provider."""
+    """The unique reference under which the provider reports it: ours, and for a link the one that the provider gave it."""
     mac: MacAddress | None
     ip: IpAddress | None
     created_at_s: float
@@ -241,13 +277,40 @@ class Payment:
     failed_reason: str | None = None
     pushed_at_s: float | None = None
     paid_at_s: float | None = None
+    credential_id: int | None = None
+    """The keys with which it was pushed; its state is read with the same."""
     version: int = 0
     """Rises with every write."""
+    kind: PaymentKind = PaymentKind.PUSH
+    link_id: str | None = None
+    """The provider's id of the link."""
+    link_url: str | None = None
+    """Where the link is paid."""
+    link_open: bool = False
+    """Whether the link can still be paid at the provider, for all that we know."""
+    asked_from: str | None = None
+    """The address that asked, as limits count it."""
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is paid through a page at the provider."""
+        return self.kind is PaymentKind.LINK
+
+    @property
+    def provider_reference(self) -> str | None:
+        """The provider's name for it: its invoice, and the link for as long as nobody has paid through it."""
+        return self.invoice_id or self.link_id
 
     @property
     def status(self) -> str:
-        """The specification's word for the state."""
-        return WIRE_STATUS[self.state]
+        """The specification's word for the state; a link that waits for its payer is still pending."""
+        return wire_status(self.state, self.kind)
+
+    def next_check_s(self, age_s: float) -> float:
+        """At which age, in seconds since the push, the provider is asked about it again."""
+        if self.is_link and self.is_undecided:
+            return next_link_check_s(age_s)
+        return next_check_s(age_s, undecided=self.is_undecided)
 
     @property
     def is_undecided(self) -> bool:

@@ -19,9 +19,10 @@ from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
 from gateway.heartbeat import Heartbeat
 from gateway.hotspot.base import MarkedRow, Snapshot
 from gateway.identity import MacAddress
-from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState, next_check_s
+from gateway.payments import LINK_LIFE_S, LISTEN_S, NOT_FOUND_S, Payment, PaymentState
 from gateway.settlement import Settlement
 from gateway.store import access as grant_rows
+from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database, Transaction
 
@@ -64,7 +65,7 @@ class Settle:
     async def run_once(self) -> float | None:
         """Ask about every payment that is due."""
         after_s = self._clock.wall_s() - LISTEN_S
-        payments = await self._db.read(lambda tx: payment_rows.listened_for(tx, after_s))
+        payments = await self._db.read(lambda tx: [*payment_rows.listened_for(tx, after_s), *link_rows.listened_for(tx, after_s)])
         now_s = self._clock.monotonic_s()
         self._due_at_s = {payment.id: self._due_at_s.get(payment.id, now_s + self._first_wait_s(payment)) for payment in payments}
         self._just_started = False
@@ -78,7 +79,7 @@ class Settle:
         if self._just_started:
             return 0.0
         age_s = self._age_s(payment)
-        return next_check_s(age_s, undecided=payment.is_undecided) - age_s
+        return payment.next_check_s(age_s) - age_s
 
     async def _ask_all(self, payments: Sequence[Payment]) -> None:
         slots = asyncio.Semaphore(AT_ONCE)
@@ -104,11 +105,13 @@ class Settle:
 
     def _is_hopeless(self, payment: Payment) -> bool:
         age_s = self._age_s(payment)
+        if payment.link_id is not None:
+            return age_s >= LINK_LIFE_S
         return age_s >= LISTEN_S or (payment.state is PaymentState.UNKNOWN and payment.invoice_id is None and age_s >= NOT_FOUND_S)
 
     def _pause_s(self, payment: Payment) -> float:
         age_s = self._age_s(payment)
-        pause_s = next_check_s(age_s, undecided=payment.is_undecided) - age_s
+        pause_s = payment.next_check_s(age_s) - age_s
         # Spread: what failed together is not asked together again. Late, never early: that would be one question more each time.
         return pause_s * self._rng.uniform(1.0, 1.05)
 

@@ -7,7 +7,7 @@ its answer is lost, the payment is looked up at the provider by `gateway.settlem
 import asyncio
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.catalogue import Owner, Router, Site, package_on_sale
@@ -19,16 +19,21 @@ from gateway.errors import (
     ProviderRefused,
     ProviderUnreachable,
     PushOutcomeUnknown,
+    TooMany,
     Unavailable,
 )
 from gateway.identity import IpAddress, MacAddress, Money, PhoneNumber
+from gateway.limits import Wanted, in_words, wait_before
 from gateway.numbering import parse_phone
 from gateway.packages import Package
-from gateway.payments import INTASEND, PUSH_OPEN_S, Payment, PaymentEvent, PaymentState
+from gateway.payments import INTASEND, PUSH_OPEN_S, Payment, PaymentEvent, PaymentKind, PaymentState
 from gateway.providers.base import InvoiceReport, Provider, PushOrder
 from gateway.scheduler import Scheduler
+from gateway.store import idempotency as key_rows
+from gateway.store import limits as limit_rows
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database, Transaction
+from gateway.store.idempotency import Claim
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,10 @@ class PurchaseRequest:
     method: str
     mac: MacAddress | None
     ip: IpAddress | None
+    asked_from: str | None = None
+    """The address that asks, as limits count it."""
+    claim: Claim | None = None
+    """The idempotency key that it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,18 @@ class Purchase:
 
     payment: Payment
     repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A purchase of which nothing is wrong that can be known before money is asked for."""
+
+    draft: Payment
+    """Not recorded yet."""
+    router: Router
+    package: Package
+    provider: Provider
+    claim: Claim | None = None
 
 
 class Sales:
@@ -69,23 +90,49 @@ class Sales:
     async def start_purchase(self, owner: Owner, request: PurchaseRequest) -> Purchase:
         """Record a payment and put one prompt on the customer's phone.
 
-        A second tap (same package, same device, prompt still open) gives the same payment again. Raises NotFound, Invalid,
-        Conflict, Unavailable, ProviderRefused or ProviderUnreachable; from the moment router, package and phone are known, the
-        refusal is recorded as a failed payment, whose id the error carries (specification, decision 6).
+        A second tap (same package, same device, prompt still open) gives the same payment again. Raises what `admit` and `record`
+        raise, Conflict, ProviderRefused and ProviderUnreachable; the error carries the id of the failed payment.
+        """
+        sale = await self.admit(owner, request, PaymentKind.PUSH)
+        payment = await self.record(sale)
+        if payment.id != sale.draft.id:
+            return Purchase(await self._pushed(payment), repeated=True)
+        log.info(
+            "%s asks %s for %s KES: %s",
+            sale.router.name,
+            payment.phone,
+            payment.amount,
+            sale.package.name,
+            extra=_ids(payment, "asked"),
+        )
+        self._pushes[payment.id] = self._scheduler.in_hand(self._push(sale.provider, payment, sale.package, sale.router))
+        return Purchase(await self._pushed(payment), repeated=False)
+
+    async def admit(self, owner: Owner, request: PurchaseRequest, kind: PaymentKind) -> Admitted:
+        """Look at everything that can be wrong before money is asked for.
+
+        Raises NotFound, Invalid and Unavailable; from the moment router, package and phone are known, the refusal is recorded as a
+        failed payment, whose id the error carries (specification, decision 6).
         """
         router = self._site.catalogue.router(owner.id, request.router_id)
         package = package_on_sale(router, request.package_id)
-        draft = self._draft(owner, package, request, _phone(request.phone))
+        draft = replace(self._draft(owner, package, request, _phone(request.phone)), kind=kind)
         try:
             provider = self._admit(draft, router, package)
+            draft = replace(draft, credential_id=self._site.selling_with.get(owner.id))
         except GatewayError as refusal:
-            raise await self._refused(draft, refusal) from None
-        payment = await self._db.write(lambda tx: _claim(tx, draft))
-        if payment.id != draft.id:
-            return Purchase(await self._pushed(payment), repeated=True)
-        log.info("%s asks %s for %s KES: %s", router.name, draft.phone, draft.amount, package.name, extra=_ids(payment, "asked"))
-        self._pushes[payment.id] = self._scheduler.in_hand(self._push(provider, payment, package, router))
-        return Purchase(await self._pushed(payment), repeated=False)
+            raise await self._refused(draft, refusal, request.claim) from None
+        return Admitted(draft, router, package, provider, request.claim)
+
+    async def record(self, sale: Admitted) -> Payment:
+        """Record the payment as about to be sent out; for a second tap the payment that is there already.
+
+        Raises Conflict for a phone with an open prompt, TooMany beyond the limits: that refusal is recorded, too.
+        """
+        try:
+            return await self._db.write(lambda tx: _claim(tx, sale))
+        except TooMany as refusal:
+            raise await self._refused(sale.draft, refusal, sale.claim) from None
 
     def _draft(self, owner: Owner, package: Package, request: PurchaseRequest, phone: PhoneNumber) -> Payment:
         now_s, payment_id = self._clock.wall_s(), str(uuid.uuid4())
@@ -102,6 +149,7 @@ class Sales:
             api_ref=f"HG-{uuid.UUID(payment_id).hex.upper()}",
             mac=request.mac,
             ip=request.ip,
+            asked_from=request.asked_from,
             created_at_s=now_s,
             updated_at_s=now_s,
         )
@@ -122,14 +170,19 @@ class Sales:
             )
         return provider
 
-    async def _refused(self, draft: Payment, refusal: GatewayError) -> GatewayError:
-        def work(tx: Transaction) -> None:
-            payment_rows.insert(tx, draft)
-            payment_rows.change(tx, draft, PaymentEvent.REFUSE, draft.created_at_s, failed_reason=refusal.message)
+    async def _refused(self, draft: Payment, refusal: GatewayError, claim: Claim | None) -> GatewayError:
+        """The refusal, recorded as far as there is room: a script that is refused all night does not fill the card."""
 
-        await self._db.write(work)
-        log.info("refused: %s", refusal.message, extra=_ids(draft, "refused"))
-        refusal.payment_id = draft.id
+        def work(tx: Transaction) -> bool:
+            if not limit_rows.may_record(tx, draft, for_its_phone=isinstance(refusal, TooMany)):
+                return False
+            _insert(tx, draft, claim)
+            payment_rows.change(tx, draft, PaymentEvent.REFUSE, draft.created_at_s, failed_reason=refusal.message)
+            return True
+
+        if await self._db.write(work):
+            log.info("refused: %s", refusal.message, extra=_ids(draft, "refused"))
+            refusal.payment_id = draft.id
         return refusal
 
     async def _pushed(self, payment: Payment) -> Payment:
@@ -168,18 +221,37 @@ def _phone(text: str) -> PhoneNumber:
         raise Invalid(str(fault), fields={"phone_number": [str(fault)]}) from None
 
 
-def _claim(tx: Transaction, draft: Payment) -> Payment:
+def _claim(tx: Transaction, sale: Admitted) -> Payment:
     """Record the payment as about to be pushed, unless its phone has a prompt open: one arbitrated write, never ask-then-insert."""
-    held = payment_rows.open_for_phone(tx, draft.phone, draft.created_at_s - PUSH_OPEN_S)
+    draft = sale.draft
+    held = None if draft.is_link else payment_rows.open_for_phone(tx, draft.phone, draft.created_at_s - PUSH_OPEN_S)
     if held is None:
-        payment_rows.insert(tx, draft)
+        _demand_patience(tx, draft)
+        _insert(tx, draft, sale.claim)
         return payment_rows.change(tx, draft, PaymentEvent.PUSH, draft.created_at_s, pushed_at_s=draft.created_at_s)
     if (held.owner_id, held.package_id, held.mac or held.ip) == (draft.owner_id, draft.package_id, draft.mac or draft.ip):
+        if sale.claim is not None:
+            key_rows.claim(tx, sale.claim, held.id, draft.created_at_s)
         return held
     raise Conflict(
         "This phone already has an open M-Pesa prompt: answer it, or wait until it has gone.",
         payment_id=held.id if held.owner_id == draft.owner_id else None,
     )
+
+
+def _demand_patience(tx: Transaction, draft: Payment) -> None:
+    """Raise TooMany where a limit stands against one more payment now."""
+    wanted = Wanted(draft.phone.e164, prompts=not draft.is_link, from_own_address=str(draft.ip) == draft.asked_from)
+    wait = wait_before(draft.created_at_s, wanted, limit_rows.history(tx, draft))
+    if wait is not None:
+        wait_s = wait.seconds(draft.created_at_s)
+        raise TooMany(f"{wait.reason}: try again in {in_words(wait_s)}. You have not been charged.", retry_after_s=wait_s)
+
+
+def _insert(tx: Transaction, draft: Payment, claim: Claim | None) -> None:
+    payment_rows.insert(tx, draft)
+    if claim is not None:
+        key_rows.claim(tx, claim, draft.id, draft.created_at_s)
 
 
 def _accept(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float) -> Payment:

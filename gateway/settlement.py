@@ -8,7 +8,7 @@ change in one transaction.
 import asyncio
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.access import Grant, owes_grant
@@ -16,10 +16,11 @@ from gateway.catalogue import Owner, Site
 from gateway.clock import Clock
 from gateway.errors import Denied, GatewayError, Invalid, NotFound, ProviderRefused, ProviderUnreachable
 from gateway.payments import INTASEND, Payment, PaymentEvent, PaymentState, advance
-from gateway.providers.base import InvoiceReport, Reported, WebhookHint
+from gateway.providers.base import InvoiceReport, LinkProvider, LinkReport, Reported, WebhookHint
 from gateway.scheduler import Scheduler
 from gateway.store import access as grant_rows
 from gateway.store import events
+from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database, Transaction
 
@@ -64,6 +65,11 @@ class Settlement:
         payment = await self._db.read(lambda tx: payment_rows.owned(tx, payment_id, owner.id))
         if payment.provider != INTASEND:
             raise Invalid("This payment was not initiated through IntaSend")
+        return await self.look_up(payment.id)
+
+    async def look_up(self, payment_id: str) -> Standing:
+        """`check_status` for whoever knows the payment's id, which cannot be guessed. Raises NotFound."""
+        payment = await self._db.read(lambda tx: payment_rows.get(tx, payment_id))
         if payment.is_undecided:
             try:
                 await self.settle(payment_id)
@@ -73,11 +79,11 @@ class Settlement:
 
     async def take_webhook(self, body: bytes) -> None:
         """Store what a webhook hints at and go and see. Raises Denied when its challenge is nobody's."""
-        for owner_id, provider in self._site.providers.items():
-            hint = None if isinstance(provider, GatewayError) else provider.read_webhook(body)
+        for owner_id, provider in self._site.webhook_readers():
+            hint = provider.read_webhook(body)
             if hint is not None:
                 payment = await self._db.write(lambda tx: _note_hint(tx, owner_id, hint, self._clock.wall_s()))  # noqa: B023
-                if payment is not None and payment.state is not PaymentState.PAID:
+                if payment is not None and _is_news(payment, hint):
                     self._scheduler.in_hand(self._follow(payment.id, hint.invoice_id))
                 return
         raise Denied("The webhook's challenge is not the one that is configured")
@@ -116,12 +122,46 @@ class Settlement:
 
     async def _ask(self, payment_id: str, hinted_invoice_id: str | None) -> Payment:
         payment = await self._db.read(lambda tx: payment_rows.get(tx, payment_id))
-        provider = self._site.provider(payment.owner_id)
+        provider = self._site.provider_of(payment)
+        if payment.is_link:
+            return await self._ask_about_link(provider.links, payment)
         invoice_id = payment.invoice_id or hinted_invoice_id
         report = await (provider.find(payment.api_ref) if invoice_id is None else provider.report(invoice_id))
         if report is None or (payment.invoice_id is None and report.api_ref != payment.api_ref):
             return payment  # not in the provider's list yet, or the hint was about somebody else's invoice
         return await self.apply_provider_report(payment_id, report)
+
+    async def _ask_about_link(self, links: LinkProvider, payment: Payment) -> Payment:
+        """Whoever pays through a link may fail and try again: only what was paid counts, and what nobody understands is told."""
+        if payment.link_id is None:
+            link = await links.find(payment.id)
+            if link is None:
+                return payment  # not in the provider's list yet; nobody has its address
+            payment = await self.apply_link_report(payment.id, link)
+        for report in await links.payments(payment.api_ref):
+            if report.reported is Reported.PAID or (report.reported is Reported.UNRECOGNISED and payment.is_undecided):
+                payment = await self._apply_link_payment(payment, report)
+        return payment
+
+    async def _apply_link_payment(self, payment: Payment, report: InvoiceReport) -> Payment:
+        if not is_surplus(payment, report):
+            return await self.apply_provider_report(payment.id, report)
+        if await self._db.write(lambda tx: link_rows.keep_surplus(tx, payment, report, self._clock.wall_s())):
+            log.error(
+                "refund due: IntaSend invoice %s paid a link once more, %s %s",
+                report.invoice_id,
+                report.value,
+                report.currency,
+                extra=_ids(payment, "refund_due"),
+            )
+        return payment
+
+    async def apply_link_report(self, payment_id: str, link: LinkReport) -> Payment:
+        """The provider has the link of this payment: from now on it can be paid."""
+        payment = await self._db.write(lambda tx: _accept_link(tx, payment_id, link, self._clock.wall_s()))
+        log.info("link made: %s", link.url, extra=_ids(payment, "link_made"))
+        self._scheduler.wake("links")
+        return payment
 
     async def apply_provider_report(self, payment_id: str, report: InvoiceReport) -> Payment:
         """Let what the provider says happen to the payment; a paid one owes its grant in the same transaction."""
@@ -132,12 +172,16 @@ class Settlement:
             log.error("IntaSend says %r: unknown word, nothing changed", report.word, extra=_ids(after, "unknown_state"))
         if after.state is PaymentState.PAID:
             self._scheduler.wake(f"open:{after.router_id}")
+        if after.link_open:
+            self._scheduler.wake("links")
         return after
 
     async def give_up(self, payment_id: str) -> Payment:
         """Stop waiting for a payment; a late success still counts."""
-        reason = "No final answer from IntaSend in time"
-        return await self._note(payment_id, PaymentEvent.GIVE_UP, failed_reason=reason)
+        payment = await self._db.write(lambda tx: _give_up(tx, payment_id, self._clock.wall_s()))
+        if payment.link_open:
+            self._scheduler.wake("links")
+        return payment
 
     async def recover(self) -> None:
         """Before anything is sold after a start: whatever was being pushed when the daemon died has an unknown outcome."""
@@ -158,8 +202,26 @@ def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float
         return payment, payment  # the tenth "still pending": nothing is written, the card lives longer
     after = payment_rows.change(tx, payment, event, now_s, {"report": report.raw}, **facts)
     if owes_grant(after.state, granted=grant_rows.of_payment(tx, payment_id) is not None):
-        grant_rows.insert(tx, _owed(after, now_s))
+        code = link_rows.new_claim_code(tx) if after.is_link else None
+        grant_rows.insert(tx, replace(_owed(after, now_s), claim_code=code))
     return payment, after
+
+
+def is_surplus(payment: Payment, report: InvoiceReport) -> bool:
+    """Whether money came through a link that was paid before, by another invoice: to be refunded, never granted."""
+    settled = payment.state in {PaymentState.PAID, PaymentState.DISPUTED}
+    return payment.is_link and settled and report.reported is Reported.PAID and report.invoice_id != payment.invoice_id
+
+
+def _accept_link(tx: Transaction, payment_id: str, link: LinkReport, now_s: float) -> Payment:
+    facts = {"link_id": link.link_id, "link_url": link.url, "link_open": True, "api_ref": link.api_ref}
+    return payment_rows.meet(tx, payment_id, PaymentEvent.ACCEPTED, now_s, {"report": link.raw}, **facts)
+
+
+def _give_up(tx: Transaction, payment_id: str, now_s: float) -> Payment:
+    payment = payment_rows.get(tx, payment_id)
+    reason = "The link expired before it was paid" if payment.is_link else "No final answer from IntaSend in time"
+    return payment_rows.change(tx, payment, PaymentEvent.GIVE_UP, now_s, failed_reason=reason)
 
 
 def _event(payment: Payment, report: InvoiceReport) -> PaymentEvent:
@@ -173,6 +235,8 @@ def _facts(payment: Payment, event: PaymentEvent, report: InvoiceReport, now_s: 
     """What a report adds to the record; a payment that is paid learns its receipt and nothing else."""
     if payment.state is PaymentState.PAID:
         return {"receipt": payment.receipt or report.receipt}
+    if payment.is_link and event is PaymentEvent.UNRECOGNISED:
+        return {}  # one attempt to pay of perhaps many
     facts: dict[str, Any] = {
         "invoice_id": payment.invoice_id or report.invoice_id,
         "provider_state": report.word,
@@ -211,6 +275,11 @@ def _note_hint(tx: Transaction, owner_id: int, hint: WebhookHint, now_s: float) 
     data = {"invoice_id": hint.invoice_id, "api_ref": hint.api_ref}
     events.append(tx, "webhook.received", now_s, owner_id=owner_id, payment_id=payment.id if payment else None, data=data)
     return payment
+
+
+def _is_news(payment: Payment, hint: WebhookHint) -> bool:
+    """Whether the provider is to be asked. What is paid is paid, but a link can be paid twice."""
+    return payment.state is not PaymentState.PAID or (payment.is_link and hint.invoice_id != payment.invoice_id)
 
 
 def _standing(tx: Transaction, payment_id: str) -> Standing:

@@ -8,12 +8,16 @@ import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import EncryptionKeyMismatch, Internal
 from gateway.identity import Secret
 
 KEY_FILE = "encryption.key"
 """Name of the key that the gateway made itself, in its data directory."""
+
+_DERIVED_BYTES = 32  # as much as SHA-256 has to give
 
 
 class Vault:
@@ -26,10 +30,16 @@ class Vault:
             raise Internal(
                 "security.encryption_key: not a Fernet key; make one with `openssl rand -base64 32 | tr +/ -_`"
             ) from None
+        self._newest = keys[0].reveal().encode()
 
     def seal(self, secret: Secret) -> str:
         """The secret as text that only this vault can read."""
         return self._fernet.encrypt(secret.reveal().encode()).decode()
+
+    def derive(self, purpose: str) -> Secret:
+        """A key for one purpose, out of the newest key (HKDF, RFC 5869): when that one is replaced, so is this."""
+        derivation = HKDF(algorithm=SHA256(), length=_DERIVED_BYTES, salt=None, info=purpose.encode())
+        return Secret(derivation.derive(self._newest).hex())
 
     def open(self, sealed: str) -> Secret:
         """The secret again. Raises EncryptionKeyMismatch with the specification's sentence, and nothing more."""
@@ -40,19 +50,48 @@ class Vault:
 
 
 def keys_in(data_dir: Path) -> tuple[Secret, ...]:
-    """The gateway's own key, made on first use. Raises OSError when the directory does not let it be kept."""
+    """The gateway's own keys, newest first; one is made on first use. Raises OSError when the directory does not let it be kept."""
     path = data_dir / KEY_FILE
     if not path.exists():
-        _make_key(path)
+        _keep(path, (_new_key(),))
     return tuple(Secret(line) for line in path.read_text("ascii").split())
 
 
-def _make_key(path: Path) -> None:
+def add_key(data_dir: Path) -> tuple[Secret, ...]:
+    """Put a new key before the gateway's own: it seals from now on, the others still open. Raises OSError."""
+    keys = (_new_key(), *keys_in(data_dir))
+    _keep(data_dir / KEY_FILE, keys)
+    return keys
+
+
+def drop_old_keys(data_dir: Path) -> None:
+    """Keep the newest of the gateway's own keys alone: nothing may be sealed with the others any more. Raises OSError."""
+    _keep(data_dir / KEY_FILE, keys_in(data_dir)[:1])
+
+
+def _new_key() -> Secret:
+    return Secret(Fernet.generate_key().decode())
+
+
+def _keep(path: Path, keys: tuple[Secret, ...]) -> None:
     """Whole or not at all: a power cut must not leave a file without a key, with which no later start could do anything."""
     draft = path.with_suffix(".new")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
-        file.write(Fernet.generate_key() + b"\n")
+        if path.exists():
+            # Whoever changes the key, perhaps as root: the gateway's user goes on reading it.
+            os.fchown(file.fileno(), path.stat().st_uid, path.stat().st_gid)
+        file.writelines(key.reveal().encode() + b"\n" for key in keys)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name survives a power cut: until then the old file may come back, with the keys of before."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -13,6 +13,7 @@ from gateway.config_reader import Table, spellings
 
 FINGERPRINT = "0123456789abcdef" * 4
 KEYS = {"environment": "sandbox", "publishable_key": "ISPubKey_test_p", "secret_key": "ISSecretKey_test_s"}
+PASSWORD_HASH = f"scrypt$1$1$1${'00' * 16}${'00' * 32}"
 
 SMALL: dict[str, Any] = {
     "server": {"public_url": "http://10.5.50.2:8080"},

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.payments import Payment
-from gateway.providers.base import InvoiceReport, PushOrder, Reported, WebhookHint
+from gateway.providers.base import Circuit, InvoiceReport, LinkOrder, LinkReport, PushOrder, Reported, WebhookHint
 
 
 def report(payment: Payment, reported: Reported = Reported.WAITING, **changes: Any) -> InvoiceReport:
@@ -23,6 +23,53 @@ def report(payment: Payment, reported: Reported = Reported.WAITING, **changes: A
     return replace(said, **changes)
 
 
+def made_link(payment: Payment, **changes: Any) -> LinkReport:
+    """What a provider says about the link of a payment."""
+    link_id = f"link-{payment.id}"
+    return replace(LinkReport(link_id, f"https://pay.example/{link_id}/", f"ISL_{link_id}", {"id": link_id}), **changes)
+
+
+class FakeLinks:
+    """A `gateway.providers.base.LinkProvider` without a network."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, LinkReport] = {}
+        """By the end of the address to which the payer is sent back: what `find` finds."""
+        self.reports: list[InvoiceReport] = []
+        self.closed: list[str] = []
+        self.orders: list[LinkOrder] = []
+        self.asked = asyncio.Event()
+        """Set with the first order."""
+        self.fault: Exception | None = None
+        self.close_fault: Exception | None = None
+
+    async def create(self, order: LinkOrder) -> LinkReport:
+        """See `LinkProvider`."""
+        self.orders.append(order)
+        self.asked.set()
+        await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+        return LinkReport("link-1", "https://pay.example/link-1/", "ISL_link-1", {"id": "link-1"})
+
+    async def close(self, link_id: str) -> None:
+        """See `LinkProvider`."""
+        await asyncio.sleep(0)
+        if self.close_fault is not None:
+            raise self.close_fault
+        self.closed.append(link_id)
+
+    async def find(self, return_url_end: str) -> LinkReport | None:
+        """See `LinkProvider`."""
+        await asyncio.sleep(0)
+        return self.made.get(return_url_end)
+
+    async def payments(self, api_ref: str) -> list[InvoiceReport]:
+        """See `LinkProvider`."""
+        await asyncio.sleep(0)
+        return [said for said in self.reports if said.api_ref == api_ref]
+
+
 class FakeProvider:
     """A `gateway.providers.base.Provider` without a network."""
 
@@ -37,6 +84,8 @@ class FakeProvider:
         self.in_flight = 0
         self.most_in_flight = 0
         self.hint: WebhookHint | None = None
+        self.circuit = Circuit.CLOSED
+        self.links = FakeLinks()
 
     def say(self, payment: Payment, reported: Reported, **changes: Any) -> InvoiceReport:
         """From now on."""

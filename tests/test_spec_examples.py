@@ -1,4 +1,4 @@
-"""The specification's own examples, run unchanged but for host, id and credential, and its sample answers, compared with ours.
+"""The specification's own examples, run unchanged but for host, id, token and key, and its sample answers, compared with ours.
 
 The document belongs to the customer and is not part of this repository; where it is not there, this is skipped.
 """
@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ __all__ = ["brief_grace", "open_site", "world"]
 
 SPECIFICATION = Path(__file__).parents[2] / "shared" / "spec" / "intasend-integration.md"
 SAMPLE_ID = "550e8400-e29b-41d4-a716-446655440000"
+SAMPLE_TOKEN = "<your_jwt_token>"
+HOST = "http://localhost:8000"
 LANGUAGES = ("cURL", "Python", "JavaScript")
 DEADLINE_S = 20
 
@@ -47,14 +50,20 @@ def sample(heading: str, title: str) -> Any:
     return json.loads(text)
 
 
-def here(code: str, world: World, payment_id: str = SAMPLE_ID) -> str:
-    """The example with the three things that it cannot know; tokens come with a later issue, so the credential is the key."""
-    code, credentials = re.subn(
-        r"""(['"]?)Authorization\1: \1Bearer <your_jwt_token>""", rf"\1X-Public-Key\1: \1{PUBLIC_KEY}", code
-    )
-    assert credentials == 1
-    assert "http://localhost:8000" in code
-    return code.replace("http://localhost:8000", world.url).replace(SAMPLE_ID, payment_id)
+async def here(code: str, world: World, payment_id: str = SAMPLE_ID) -> str:
+    """The example with the three things that it cannot know."""
+    _, token = (await world.login())["Authorization"].split()
+    for unknown, known in ((HOST, world.url), (SAMPLE_TOKEN, token)):
+        assert code.count(unknown) == 1
+        code = code.replace(unknown, known)
+    return code.replace(SAMPLE_ID, payment_id)
+
+
+def with_the_public_key(code: str) -> str:
+    """The example as the section "Public Key Authentication" has it: another header, without a token."""
+    code, changed = re.subn(r"""(['"]?)Authorization\1: \1Bearer [^'"]+""", rf"\1X-Public-Key\1: \1{PUBLIC_KEY}", code)
+    assert changed == 1
+    return code
 
 
 async def run(language: str, code: str, folder: Path) -> str:
@@ -85,8 +94,12 @@ def shape(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_the_example_for_initiate_runs_and_ends_with_the_phone_online(world: World, tmp_path: Path, language: str) -> None:
-    printed = await run(language, here(example("### Initiate STK Push Payment", language), world), tmp_path)
+@pytest.mark.parametrize("authenticated", [str, with_the_public_key], ids=["token", "key"])
+async def test_the_example_for_initiate_runs_and_ends_with_the_phone_online(
+    world: World, tmp_path: Path, language: str, authenticated: Callable[[str], str]
+) -> None:
+    code = await here(example("### Initiate STK Push Payment", language), world)
+    printed = await run(language, authenticated(code), tmp_path)
     (payment,) = await world.payments()
     if language == "cURL":
         assert json.loads(printed)["payment"]["id"] == payment.id
@@ -103,11 +116,50 @@ async def test_the_example_for_initiate_runs_and_ends_with_the_phone_online(worl
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_example_for_check_status_runs(world: World, tmp_path: Path, language: str) -> None:
     payment_id = await world.buy(world.amina)
-    printed = await run(language, here(example("### Check Payment Status", language), world, payment_id), tmp_path)
+    printed = await run(language, await here(example("### Check Payment Status", language), world, payment_id), tmp_path)
     if language == "cURL":
         assert json.loads(printed)["payment"]["id"] == payment_id
     else:
         assert printed.splitlines() == ["Status: completed", "IntaSend State: COMPLETE"]
+
+
+@pytest.mark.parametrize("language", ["cURL", "Python"])
+async def test_the_example_for_create_link_runs(world: World, tmp_path: Path, language: str) -> None:
+    printed = await run(language, await here(example("### Create Payment Link", language), world), tmp_path)
+    (payment,) = await world.payments()
+    assert payment.link_url is not None
+    if language == "cURL":
+        assert json.loads(printed)["intasend"]["payment_url"] == payment.link_url
+    else:
+        lines = [f"Payment link created: {payment.link_url}", f"Invoice ID: {payment.provider_reference}"]
+        assert printed.splitlines() == lines
+
+
+async def test_the_request_for_credentials_is_taken_as_it_is_written(world: World) -> None:
+    (text,) = re.findall(r"```http\n(POST /payments/credentials/.*?)\n```", SPECIFICATION.read_text("utf-8"), re.DOTALL)
+    head, _, body = text.partition("\n\n")
+    (method, path), *fields = (line.split(maxsplit=1) for line in head.splitlines())
+    headers = {name.rstrip(":"): value for name, value in fields} | await world.login()
+    async with world.http.request(method, world.url + path, headers=headers, data=body) as response:
+        answer = await response.json()
+    assert response.status == 201
+    shown = ("provider", "api_key", "environment", "is_active")
+    assert [answer[name] for name in shown] == ["instasend", "your_public_api_key", "sandbox", True]
+    assert "your_secret_key" not in str(answer)
+
+
+async def test_create_link_answers_in_the_shape_of_the_sample(world: World) -> None:
+    expected = sample("### 3. Create Payment Link", "Success Response (201 Created)")
+    body = section("### 3. Create Payment Link")
+    (request,) = re.findall(r"#### Request Body\n```json\n(.*?)\n```", body, re.DOTALL)
+    status, answer = await world.post("/payments/intasend/create-link/", json.loads(request))
+    link_id = answer["intasend"]["invoice_id"]
+    expected["payment"]["intasend_invoice_id"] = expected["intasend"]["invoice_id"] = link_id  # text; IntaSend's are UUIDs
+    assert (status, shape(answer)) == (201, shape(expected))
+    assert (answer["message"], answer["payment"]["status"]) == (expected["message"], expected["payment"]["status"])
+    assert answer["payment"]["intasend_state"] == answer["intasend"]["state"] == expected["intasend"]["state"]
+    assert answer["payment"]["intasend_invoice_id"] == link_id
+    assert link_id in answer["intasend"]["payment_url"]
 
 
 async def test_initiate_answers_in_the_shape_of_the_sample(world: World) -> None:

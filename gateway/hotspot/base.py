@@ -94,6 +94,28 @@ class Snapshot:
     """Every device that the hotspot sees."""
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a router says of itself."""
+
+    version: str
+    """Of RouterOS, such as `7.20.8 (long-term)`."""
+    hotspot_servers: tuple[str, ...]
+    """By name."""
+
+
+class Inspector(Protocol):
+    """A router that is asked once, before or beside being sold on. Its method raises what those of `Hotspot` raise."""
+
+    async def inspect(self) -> Inspection:
+        """Log in and look."""
+        ...
+
+    async def close(self) -> None:
+        """End the connection."""
+        ...
+
+
 class Hotspot(Protocol):
     """One router's hotspot.
 

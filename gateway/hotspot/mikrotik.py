@@ -11,11 +11,11 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import RouterRefused, RouterUnreachable
-from gateway.hotspot.base import Device, RouterLogin, Snapshot, WantedAccess, Way
+from gateway.hotspot.base import Device, Inspection, RouterLogin, Snapshot, WantedAccess, Way
 from gateway.hotspot.bindings import Bindings
 from gateway.hotspot.hosts import Hosts, mac_in
 from gateway.hotspot.link import COMMAND_S, Link
-from gateway.hotspot.survey import Survey, uptime_s
+from gateway.hotspot.survey import Survey, inspect, uptime_s
 from gateway.hotspot.users import Users
 from gateway.hotspot.wire import Trap
 from gateway.hotspot.words import ANY_SERVER, Row, Unintelligible
@@ -98,6 +98,11 @@ class MikrotikHotspot:
         """See `Hotspot`."""
         with self._refusals():
             return await self._survey.take()
+
+    async def inspect(self) -> Inspection:
+        """See `Inspector`."""
+        with self._refusals():
+            return await inspect(self._prints)
 
     async def close(self) -> None:
         """End both connections."""

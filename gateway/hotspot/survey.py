@@ -6,7 +6,7 @@ routeros 6). A table that could not be read raises; nothing here turns that into
 
 from collections.abc import Iterable
 
-from gateway.hotspot.base import MarkedRow, Snapshot
+from gateway.hotspot.base import Inspection, MarkedRow, Snapshot
 from gateway.hotspot.bindings import opens
 from gateway.hotspot.hosts import mac_in
 from gateway.hotspot.link import Link
@@ -23,6 +23,14 @@ async def uptime_s(link: Link, *, deadline_s: float | None = None) -> int:
     if seconds is None:
         raise Unintelligible("no uptime in /system/resource")
     return seconds
+
+
+async def inspect(link: Link) -> Inspection:
+    """What the router is, and which hotspots it runs."""
+    rows = await link.ask("/system/resource/print", "=.proplist=version")
+    servers = await link.ask("/ip/hotspot/print", "=.proplist=name")
+    version = rows[0].get("version", "") if rows else ""
+    return Inspection(version, tuple(sorted(row["name"] for row in servers if "name" in row)))
 
 
 class Survey:

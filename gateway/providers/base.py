@@ -4,6 +4,7 @@ IntaSend is one module behind this interface; KopoKopo becomes a second one (spe
 the foreign vocabulary once, at its border, and decides nothing: what a report means for a payment is `gateway.payments`' business.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -30,6 +31,39 @@ class ProviderAccount:
     """What the provider puts into each webhook; without it every webhook is refused and polling alone carries the payments."""
     base_url: str | None
     """Another place than the provider's own, ending in a slash: a simulator."""
+
+
+class Circuit(Enum):
+    """Whether a provider is asked at the moment."""
+
+    CLOSED = "closed"
+    """As usual."""
+    HALF_OPEN = "half_open"
+    """It was not reachable; the next question finds out whether it is again."""
+    OPEN = "open"
+    """Not now: it was not reachable, or has asked us to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request to the provider and what came of it, as it may be kept: secrets removed, phone numbers masked."""
+
+    request: str
+    """Method and path."""
+    sent: dict[str, Any]
+    """The body, empty when there was none."""
+    outcome: int | str
+    """The HTTP status, or the kind of fault that left none."""
+    answer: dict[str, Any]
+    """The JSON object that came back; of a list its length only, because it may speak of other customers."""
+    api_ref: str | None = None
+    invoice_id: str | None = None
+    word: str | None = None
+    """The provider's own word for the state of the one invoice that it is about."""
+
+
+Recorder = Callable[[Exchange], None]
+"""Is told of each exchange that has ended; returns at once and never raises."""
 
 
 class Reported(Enum):
@@ -76,6 +110,30 @@ class InvoiceReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkOrder:
+    """One page to be paid once, for exactly this amount."""
+
+    title: str
+    """What the payer reads that it is for."""
+    amount: Money
+    return_url: str
+    """Where the payer is sent after paying. Unique, so that a link whose answer was lost can be found by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReport:
+    """The provider's record of a link."""
+
+    link_id: str
+    url: str
+    """Where it is paid."""
+    api_ref: str
+    """The reference that every payment through it carries."""
+    raw: dict[str, Any] = field(default_factory=dict)
+    """The answer for the event log, secrets removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookHint:
     """What a webhook whose challenge was right hints at; never proof of anything."""
 
@@ -83,8 +141,45 @@ class WebhookHint:
     api_ref: str | None
 
 
+class LinkProvider(Protocol):
+    """The payment links of one owner's account."""
+
+    async def create(self, order: LinkOrder) -> LinkReport:
+        """Make a link. Never call twice for one payment.
+
+        Raises ProviderRefused, ProviderUnreachable (there is none) or PushOutcomeUnknown (there may be one; nobody has its
+        address).
+        """
+        ...
+
+    async def close(self, link_id: str) -> None:
+        """Let nobody pay through it any more. Raises ProviderUnreachable or ProviderRefused; closing twice is harmless."""
+        ...
+
+    async def find(self, return_url_end: str) -> LinkReport | None:
+        """Look for a link whose answer was lost by the end of its `return_url`; None when the provider's list does not hold it.
+
+        Raises ProviderUnreachable or ProviderRefused, also when the list could not be read to its end.
+        """
+        ...
+
+    async def payments(self, api_ref: str) -> list[InvoiceReport]:
+        """Every payment that was ever begun through the link with that reference, oldest first. Raises like `find`."""
+        ...
+
+
 class Provider(Protocol):
     """One owner's account at a payment provider."""
+
+    @property
+    def links(self) -> LinkProvider:
+        """The account's payment links."""
+        ...
+
+    @property
+    def circuit(self) -> Circuit:
+        """Whether it is asked at the moment. While it is not, everything that would ask raises ProviderUnreachable at once."""
+        ...
 
     async def push(self, order: PushOrder) -> InvoiceReport:
         """Put one prompt on the phone. Never call twice for one payment.

@@ -1,72 +1,44 @@
 """IntaSend behind the `Provider` interface: the official SDK's requests, sent without blocking.
 
-The SDK builds every request and hands it to its own `send_request`, which blocks, waits for ever and reports many failures as
-success. `AwaitableSdk` replaces that one method; all else stays the SDK's. What answers mean is in `intasend_answers`, how an
-exchange can end in `intasend_transport`. This module decides nothing about payments and never repeats a push.
+How the SDK is made awaitable is in `intasend_sdk`, how an exchange can end in `intasend_transport`, what answers mean in
+`intasend_answers`, the payment links in `intasend_links`. This module decides nothing about payments and never repeats a push.
 """
 
 import hmac
-import re
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import aiohttp
-from intasend import Collect
-from intasend.client import APIBase, get_service_url
+from intasend.client import get_service_url
 
-from gateway.errors import GatewayError, Invalid, ProviderRefused, ProviderUnreachable, PushOutcomeUnknown
-from gateway.providers.base import Environment, InvoiceReport, ProviderAccount, PushOrder, WebhookHint
+from gateway.errors import GatewayError, ProviderRefused, PushOutcomeUnknown
+from gateway.providers.base import Circuit, Environment, InvoiceReport, ProviderAccount, PushOrder, Recorder, WebhookHint
 from gateway.providers.intasend_answers import WORDS, as_text, invoice_of, invoice_report, newest_first, parse_object, pick, redact
+from gateway.providers.intasend_keys import contradiction, demand_usable
+from gateway.providers.intasend_links import CURRENCY, IntaSendLinks, link_lost
+from gateway.providers.intasend_lists import read_list
+from gateway.providers.intasend_sdk import AwaitableCollect, AwaitableLinks, AwaitableSdk, read_lost
 from gateway.providers.intasend_transport import Transport
+from gateway.providers.upstream import READ_TRIES, Door, Line, Upstream
 
-__all__ = ["WORDS", "AwaitableSdk", "IntaSend", "contradiction", "redact"]
+__all__ = ["WORDS", "AwaitableCollect", "AwaitableSdk", "IntaSend", "contradiction", "redact"]
 
 PUSH_DEADLINE_S = 30.0
 """The SDK has none. IntaSend answers a push in about two seconds; later than this the customer has put the phone away, and an
 answer that is still under way is found by our reference."""
 READ_DEADLINE_S = 10.0
 """Reads have no consequences and are asked again; one that hangs must not hold up the others."""
-CURRENCY = "KES"
-"""The only currency of M-Pesa's prompts (facts, payments 3, "Limits")."""
-FIND_PAGES_MAX = 5
-FIND_PAGE_SIZE = 100
-"""Five hundred invoices: half a day of a busy site, should IntaSend ignore the filter; with the filter one page has it all."""
 
-_KINDS = {"ISPubKey": "publishable", "ISSecretKey": "secret"}
-_WORLDS = {"test": Environment.SANDBOX, "live": Environment.LIVE}
-_KEY = re.compile(r"(ISPubKey|ISSecretKey)_(test|live)_.*", re.DOTALL)
-_HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,500}")
-
-
-class AwaitableSdk(APIBase):  # type: ignore[misc]  # the SDK carries no types
-    """Mixed in before a class of the SDK (`Collect`, later `PaymentLinks` and `Chagebacks`), makes all its methods awaitable.
-
-    Each of them ends in `return self.send_request(...)`: what they return is what there is to await.
-    """
-
-    def __init__(self, transport: Transport, account: ProviderAccount) -> None:
-        super().__init__(
-            token=account.secret_key.reveal(),
-            publishable_key=account.publishable_key,
-            test=account.environment is Environment.SANDBOX,
-        )
-        self._transport = transport
-
-    async def send_request(self, request_type: str, service_endpoint: str, payload: Any, noauth: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - the SDK's signature
-        """The SDK's way out, over our transport; raises what `Transport.exchange` raises instead of the SDK's exceptions."""
-        return await self._transport.exchange(request_type, service_endpoint, payload, self.get_headers(noauth))
-
-
-class AwaitableCollect(AwaitableSdk, Collect):  # type: ignore[misc]
-    """The SDK's pushes and status reads."""
+NOT_REACHABLE = "M-Pesa is not reachable at the moment. You have not been charged."
+NOT_ASKED = "IntaSend is not asked at the moment: it was not reachable, or wants us to wait"
 
 
 class IntaSend:
     """One owner's account at IntaSend (see `gateway.providers.base.Provider`).
 
     `http` is the pooled client of the whole daemon; who made it closes it. Deadlines are in seconds and hold for one exchange.
-    Raises Invalid for keys that cannot stand in an HTTP header.
+    Without an `upstream` each question is sent once, whatever became of those before it. `record` is told of each exchange.
+    Raises Invalid for keys that cannot stand in an HTTP header, or contradict each other or their environment.
     """
 
     def __init__(
@@ -76,15 +48,32 @@ class IntaSend:
         *,
         push_deadline_s: float = PUSH_DEADLINE_S,
         read_deadline_s: float = READ_DEADLINE_S,
+        upstream: Upstream | None = None,
+        record: Recorder | None = None,
     ) -> None:
-        for key in (account.publishable_key, account.secret_key.reveal()):
-            if not _HEADER_VALUE.fullmatch(key):
-                raise Invalid("IntaSend keys are printable ASCII without spaces")
+        demand_usable(account)
         base_url = account.base_url or get_service_url("", account.environment is Environment.SANDBOX)
         base_url = base_url.rstrip("/") + "/"
         self._challenge = account.webhook_challenge
-        self._pushing = AwaitableCollect(Transport(http, base_url, push_deadline_s, _push_lost), account)
-        self._reading = AwaitableCollect(Transport(http, base_url, read_deadline_s, _read_lost), account)
+        self._upstream = upstream
+        reading = self._reads(Transport(http, base_url, read_deadline_s, read_lost, record))
+        selling = partial(Transport, http, base_url, push_deadline_s, record=record)
+        self._pushing = AwaitableCollect(self._sells(selling(lost=_push_lost)), account)
+        self._reading = AwaitableCollect(reading, account)
+        self._links = IntaSendLinks(
+            making=AwaitableLinks(self._sells(selling(lost=link_lost)), account),
+            reading=AwaitableLinks(reading, account),
+        )
+
+    @property
+    def links(self) -> IntaSendLinks:
+        """See `Provider.links`."""
+        return self._links
+
+    @property
+    def circuit(self) -> Circuit:
+        """See `Provider.circuit`."""
+        return Circuit.CLOSED if self._upstream is None else self._upstream.circuit
 
     async def push(self, order: PushOrder) -> InvoiceReport:
         """See `Provider.push`. Also raises ProviderRefused, with nothing sent, for cents or another currency than KES."""
@@ -106,30 +95,23 @@ class IntaSend:
         """See `Provider.report`. An answer about another invoice is no answer."""
         report = invoice_report(await self._reading.status(invoice_id))
         if report is None or report.invoice_id != invoice_id:
-            raise _read_lost("an answer about another invoice or none")
+            raise read_lost("an answer about another invoice or none")
         return report
 
     async def find(self, api_ref: str) -> InvoiceReport | None:
-        """See `Provider.find`. Reads at most `FIND_PAGES_MAX` pages.
+        """See `Provider.find`. Reads at most `PAGES_MAX` pages.
 
         What these do not hold is not there if the list is at its end, or is plainly sorted newest first; otherwise nothing is
         known, and ProviderUnreachable says so.
         """
-        entries: list[dict[str, Any]] = []
-        page_number: int | None = 1
-        for _ in range(FIND_PAGES_MAX):
-            page = await self._page(api_ref, page_number)
-            entries += page.entries
-            page_number = page.next_number
-            if page_number is None:
-                break
-        found = pick(entries, api_ref)
-        if found is None and not page.is_last and not newest_first(entries):
-            raise _read_lost("a list of invoices that is too long to search")
+        listing = await read_list(self._reading, "invoices/", api_ref=api_ref)
+        found = pick(listing.entries, api_ref)
+        if found is None and not listing.is_whole and not newest_first(listing.entries):
+            raise read_lost("a list of invoices that is too long to search")
         return found
 
     def read_webhook(self, body: bytes) -> WebhookHint | None:
-        """See `Provider.read_webhook`; never raises.
+        """See `Provider.read_webhook`; never raises. One that is genuine also shows that IntaSend is there again.
 
         An event about something else than an invoice (send-money) has a hint without ids: it is genuine, and must be answered with
         200, or IntaSend deactivates the webhook after 21 failures (facts, payments 4).
@@ -137,63 +119,24 @@ class IntaSend:
         event = parse_object(body)
         if event is None or not self._is_challenge(event.get("challenge")):
             return None
+        if self._upstream is not None:
+            self._upstream.hear()
         invoice = invoice_of(event)
         return WebhookHint(invoice_id=as_text(invoice.get("invoice_id")), api_ref=as_text(invoice.get("api_ref")))
+
+    def _sells(self, transport: Transport) -> Line:
+        """For what is never repeated: a push, a link."""
+        return transport if self._upstream is None else Door(transport, self._upstream, tries=1, closed=NOT_REACHABLE)
+
+    def _reads(self, transport: Transport) -> Line:
+        """For what changes nothing, or the same again."""
+        return transport if self._upstream is None else Door(transport, self._upstream, tries=READ_TRIES, closed=NOT_ASKED)
 
     def _is_challenge(self, text: Any) -> bool:
         """Whether it is ours. There is no signature to check, this is all that a webhook proves (facts, payments 0.4)."""
         ours = self._challenge.reveal() if self._challenge else ""
         return bool(ours) and isinstance(text, str) and hmac.compare_digest(text.encode(), ours.encode())
 
-    async def _page(self, api_ref: str, number: int | None) -> "_Page":
-        query = urlencode({"api_ref": api_ref, "page": number, "page_size": FIND_PAGE_SIZE})
-        answer = await self._reading.send_request("GET", f"invoices/?{query}", None)
-        results = answer.get("results")
-        if not isinstance(results, list):
-            raise _read_lost("a list of invoices without results")
-        following = answer.get("next")
-        return _Page([entry for entry in results if isinstance(entry, dict)], _page_number(following), is_last=following is None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """One page of the list of invoices; `next_number` is None where the list cannot be followed further."""
-
-    entries: list[dict[str, Any]]
-    next_number: int | None
-    is_last: bool
-
-
-def contradiction(account: ProviderAccount) -> str | None:
-    """What is wrong with an account's keys as a sentence without the keys; None when nothing contradicts.
-
-    IntaSend's prefixes say kind and world: `ISPubKey_test_`, `ISSecretKey_live_` (facts, payments 1). A key without such a prefix
-    contradicts nothing; IntaSend will judge it.
-    """
-    fields = {"publishable": account.publishable_key, "secret": account.secret_key.reveal()}
-    for field, key in fields.items():
-        match = _KEY.fullmatch(key)
-        if match and _KINDS[match[1]] != field:
-            return f"the {field} key is a {_KINDS[match[1]]} key ({match[1]}_...)"
-        if match and _WORLDS[match[2]] is not account.environment:
-            return (
-                f"the {field} key is of IntaSend's {_WORLDS[match[2]].value} world, the environment is {account.environment.value}"
-            )
-    return None
-
-
-def _page_number(following: Any) -> int | None:
-    """The page that `next` names. Only the number is taken from it: the host stays ours, whatever the answer says."""
-    try:
-        text = parse_qs(urlsplit(following).query)["page"][0]
-        return int(text) if text.isascii() and text.isdigit() else None
-    except (ValueError, TypeError, AttributeError, KeyError):
-        return None
-
 
 def _push_lost(what: str) -> GatewayError:
     return PushOutcomeUnknown(f"IntaSend's answer to the push was lost ({what}); a prompt may be on the phone")
-
-
-def _read_lost(what: str) -> GatewayError:
-    return ProviderUnreachable(f"IntaSend gave no usable answer ({what})")

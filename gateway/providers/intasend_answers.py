@@ -88,14 +88,14 @@ def pick(entries: Iterable[dict[str, Any]], api_ref: str) -> InvoiceReport | Non
     The server may ignore its filter and list everybody's invoices (facts, payments 1.9), so each entry is compared here.
     """
     ours = [entry for entry in entries if as_text(invoice_of(entry).get("api_ref")) == api_ref]
-    ours.sort(key=_created_at, reverse=True)
+    ours.sort(key=created_at, reverse=True)
     reports = [report for entry in ours if (report := invoice_report(entry))]
     return max(reports, key=lambda report: report.reported is Reported.PAID, default=None)
 
 
 def newest_first(entries: list[dict[str, Any]]) -> bool:
     """Whether a list can be seen to begin with the newest invoice: only then does its head answer for its tail."""
-    times = [_created_at(entry) for entry in entries]
+    times = [created_at(entry) for entry in entries]
     return bool(times) and all(times) and times == sorted(times, reverse=True)
 
 
@@ -179,7 +179,7 @@ def _receipt(invoice: dict[str, Any]) -> str | None:
     return receipt or (reference if _RECEIPT.fullmatch(reference) else None)
 
 
-def _created_at(entry: dict[str, Any]) -> str:
+def created_at(entry: dict[str, Any]) -> str:
     """IntaSend's times are ISO 8601 and all in +03:00 (facts, payments 1.2): as text they sort as they follow."""
     return as_text(invoice_of(entry).get("created_at")) or ""
 

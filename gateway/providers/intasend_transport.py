@@ -5,7 +5,6 @@ what is asked: paths, payloads and headers come from the SDK. It never repeats a
 """
 
 import json
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ from typing import Any
 
 import aiohttp
 
-from gateway.errors import GatewayError, ProviderRefused, ProviderUnreachable
+from gateway.errors import GatewayError, KeysRejected, ProviderRefused, ProviderUnreachable
+from gateway.providers.base import Recorder
 from gateway.providers.intasend_answers import parse_object, refusal
+from gateway.providers.intasend_exchanges import exchange_of, note
 
 CONNECT_DEADLINE_S = 8.0
 """Lets TCP repeat a lost SYN after 1, 3 and 7 s, and is shorter than either deadline: a dead uplink then shows as "nothing was
@@ -28,6 +29,8 @@ REDIRECTS_MAX = 3
 """A missing slash costs one (facts, payments 1.1)."""
 RETRY_AFTER_MAX_S = 86_400
 """Nobody is told to come back later than tomorrow."""
+RETRY_AFTER_S = 30
+"""For a 429 that does not say how long: no figure of IntaSend is known (facts, payments 3); a prompt lives twice as long."""
 
 _REFUSED = frozenset({400, 401, 403, 404, 409, 422, 429})
 _KEYS_REJECTED = frozenset({401, 403})
@@ -40,8 +43,6 @@ _NOT_SENT = (
 )
 _BROKEN = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
 _AVAILABLE_IN = re.compile(r"available in (\d+) second", re.ASCII)
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,14 @@ class Transport:
     """Sends the SDK's requests through a pooled client.
 
     `deadline_s` bounds a whole exchange in seconds. `lost` makes the error for a request that was sent and got no usable answer,
-    from a few words that say why: for a push that is another thing than for a read.
+    from a few words that say why: for a push that is another thing than for a read. `record` is told of each exchange.
     """
 
     http: aiohttp.ClientSession
     base_url: str
     deadline_s: float
     lost: Callable[[str], GatewayError]
+    record: Recorder | None = None
 
     async def exchange(self, method: str, endpoint: str, payload: Any, headers: dict[str, str]) -> dict[str, Any]:
         """The JSON object of a 2xx answer.
@@ -76,12 +78,12 @@ class Transport:
         try:
             answer = await self._ask(method, endpoint, payload, headers)
         except _NOT_SENT as error:
-            _record(method, endpoint, type(error).__name__)
+            self._tell(method, endpoint, payload, type(error).__name__)
             raise ProviderUnreachable("IntaSend cannot be reached at the moment; nothing was sent") from None
         except _BROKEN as error:
-            _record(method, endpoint, type(error).__name__)
+            self._tell(method, endpoint, payload, type(error).__name__)
             raise self.lost(self._what_broke(error)) from None
-        _record(method, endpoint, answer.status)
+        self._tell(method, endpoint, payload, answer.status, answer.document)
         return self._judge(answer)
 
     async def _ask(self, method: str, endpoint: str, payload: Any, headers: dict[str, str]) -> Answer:
@@ -109,10 +111,18 @@ class Transport:
         if answer.status in _REFUSED:
             raise _refused(answer)
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise self.lost(f"HTTP {answer.status}")
+            fault = self.lost(f"HTTP {answer.status}")
+            fault.retry_after_s = _retry_after_s(answer, None)
+            raise fault
         if answer.document is None:
             raise self.lost(f"HTTP {answer.status} without a JSON object")
         return answer.document
+
+    def _tell(self, method: str, endpoint: str, payload: Any, outcome: int | str, document: dict[str, Any] | None = None) -> None:
+        exchange = exchange_of(method, endpoint, payload, outcome, document)
+        note(exchange)
+        if self.record is not None:
+            self.record(exchange)
 
     def _what_broke(self, error: BaseException) -> str:
         return f"no answer within {self.deadline_s:g} s" if isinstance(error, TimeoutError) else "the connection broke"
@@ -133,9 +143,10 @@ def _refused(answer: Answer) -> ProviderRefused:
     reason = refusal(answer.document)
     if answer.status in _KEYS_REJECTED and answer.document is not None:
         # Only if IntaSend itself says so: the HTML page of a firewall in between is no word about the keys.
-        return ProviderRefused(f"IntaSend rejects the owner's keys: {reason or 'no reason given'}")
+        return KeysRejected(f"IntaSend rejects the owner's keys: {reason or 'no reason given'}")
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return ProviderRefused("IntaSend takes no more requests for now", retry_after_s=_retry_after_s(answer, reason))
+        wait_s = _retry_after_s(answer, reason) or RETRY_AFTER_S
+        return ProviderRefused("IntaSend takes no more requests for now", retry_after_s=wait_s)
     return ProviderRefused(f"IntaSend refused: {reason or f'HTTP {answer.status}'}")
 
 
@@ -145,13 +156,3 @@ def _retry_after_s(answer: Answer, reason: str | None) -> int | None:
     sentence = _AVAILABLE_IN.search(reason or "")
     digits = header if header.isascii() and header.isdigit() else sentence[1] if sentence else ""
     return min(int(digits[:9]), RETRY_AFTER_MAX_S) if digits else None
-
-
-def _record(method: str, endpoint: str, outcome: int | str) -> None:
-    _log.debug(
-        "IntaSend %s %s: %s",
-        method,
-        endpoint,
-        outcome,
-        extra={"action": "intasend_exchange", "method": method, "endpoint": endpoint, "outcome": outcome},
-    )

@@ -2,19 +2,20 @@
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gateway.access import Grant, GrantEvent, GrantState, advance
 from gateway.errors import NotFound
 from gateway.identity import Duration, IpAddress, MacAddress
 from gateway.store import events
+from gateway.store.pages import Arm, Page, Span, read_page
 from gateway.store.table import Row, Table
 
 _GRANTS = Table(
     "access_grant",
     "id payment_id owner_id router_id package_id mac ip duration_s created_at_s updated_at_s state starts_at_s ends_at_s "
-    "ended_because version",
+    "ended_because version claim_code",
 )
 _SELECT = _GRANTS.select
 _LIVE = tuple(state.value for state in (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING))
@@ -38,12 +39,51 @@ def move(tx: sqlite3.Connection, grant: Grant, moved: Grant, at_s: float) -> Gra
     return _write(tx, grant, moved, "grant.moved", at_s)
 
 
+def extend(tx: sqlite3.Connection, grant: Grant, longer: Grant, at_s: float) -> Grant:
+    """Note that the operator gave a grant more time. Raises Conflict like `change`."""
+    return _write(tx, grant, longer, "grant.extended", at_s)
+
+
 def get(tx: sqlite3.Connection, grant_id: str) -> Grant:
     """The grant. Raises NotFound."""
     row = tx.execute(f"{_SELECT} WHERE id = ?", (grant_id,)).fetchone()
     if row is None:
         raise NotFound("Grant not found or access denied")
     return _grant(row)
+
+
+def owned(tx: sqlite3.Connection, grant_id: str, owner_id: int) -> Grant:
+    """The grant if it is that owner's. Raises NotFound in both other cases."""
+    row = tx.execute(f"{_SELECT} WHERE id = ? AND owner_id = ?", (grant_id, owner_id)).fetchone()
+    if row is None:
+        raise NotFound("Grant not found or access denied")
+    return _grant(row)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFilter:
+    """Which grants of an owner; None asks for all."""
+
+    state: GrantState | None = None
+    router_id: int | None = None
+    mac: MacAddress | None = None
+
+    def arm(self, owner_id: int) -> Arm:
+        """The question, and the index that answers the narrowest of the filters."""
+        asked = {
+            "mac": self.mac.text if self.mac else None,
+            "state": self.state.value if self.state else None,
+            "router_id": self.router_id,
+        }
+        given = {column: value for column, value in asked.items() if value is not None}
+        narrowest = next(iter(given), None)
+        index = f"grant_newest_by_{narrowest.removesuffix('_id')}" if narrowest else "grant_newest"
+        return Arm(index, (("owner_id = ?", owner_id), *((f"{column} = ?", value) for column, value in given.items())))
+
+
+def page(tx: sqlite3.Connection, owner_id: int, wanted: GrantFilter, span: Span) -> Page[Grant]:
+    """The owner's grants, newest first."""
+    return read_page(tx, _GRANTS, [wanted.arm(owner_id)], span, _grant)
 
 
 def of_payment(tx: sqlite3.Connection, payment_id: str) -> Grant | None:

@@ -1,4 +1,4 @@
-"""Owners, credentials, routers and packages in the database.
+"""Owners, routers and packages in the database; credentials beside them in `gateway.store.credentials`.
 
 What the configuration file declares is written here at every start and reload, and marked as managed by it. An entry that
 disappears from the file is deactivated, never deleted: payments point at it.
@@ -6,7 +6,7 @@ disappears from the file is deactivated, never deleted: payments point at it.
 
 import secrets
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,25 @@ from gateway.errors import Invalid
 from gateway.hotspot.base import RouterLogin, Way
 from gateway.identity import Duration, Money
 from gateway.packages import Package
-from gateway.payments import INTASEND
-from gateway.providers.base import Environment, ProviderAccount
+from gateway.store import accounts
 from gateway.vault import Vault
 
 
-def declare(tx: sqlite3.Connection, owners: Iterable[OwnerConfig], vault: Vault) -> dict[str, str]:
+def declare(
+    tx: sqlite3.Connection, owners: Iterable[OwnerConfig], vault: Vault, password_hashes: Mapping[int, str] | None = None
+) -> dict[str, str]:
     """Write what the file declares; deactivate what it declared before and does not any more.
+
+    `password_hashes` are by owner id; who has none cannot log in by password.
 
     Returns the public keys that were made for owners who have none, by user name. Raises Invalid for an id that the API has used.
     """
     made = {}
-    for table in ("owner", "credential", "router", "package"):
+    for table in ("owner", "router", "package"):
         tx.execute(f"UPDATE {table} SET active = 0 WHERE managed_by = 'config'")  # noqa: S608 - names from this line
     for owner in owners:
-        if key := _declare_owner(tx, owner):
+        if key := _declare_owner(tx, owner, (password_hashes or {}).get(owner.id)):
             made[owner.username] = key
-        _declare_credential(tx, owner, vault)
         for router in owner.routers:
             _declare_router(tx, owner.id, router, vault)
             for package in router.packages:
@@ -42,32 +44,14 @@ def declare(tx: sqlite3.Connection, owners: Iterable[OwnerConfig], vault: Vault)
 
 def load(tx: sqlite3.Connection, vault: Vault) -> Catalogue:
     """Everything that is active. Raises EncryptionKeyMismatch when a router's password cannot be opened."""
-    owners = [Owner(*row) for row in tx.execute("SELECT id, username, name, public_key FROM owner WHERE active")]
+    found = tx.execute("SELECT id, username, name, public_key, token_generation FROM owner WHERE active")
+    owners = [Owner(*row) for row in found]
     active = {owner.id for owner in owners}
     rows = tx.execute("SELECT * FROM router WHERE active").fetchall()
     return Catalogue(owners, [_router(tx, row, vault) for row in rows if row["owner_id"] in active])
 
 
-def account(tx: sqlite3.Connection, owner_id: int, vault: Vault, base_url: str | None) -> ProviderAccount | None:
-    """The owner's newest active keys, opened; None when there are none.
-
-    Raises EncryptionKeyMismatch when they were sealed with a key that is not configured any more.
-    """
-    row = tx.execute(
-        "SELECT * FROM credential WHERE owner_id = ? AND provider = ? AND active ORDER BY id DESC LIMIT 1", (owner_id, INTASEND)
-    ).fetchone()
-    if row is None:
-        return None
-    return ProviderAccount(
-        environment=Environment(row["environment"]),
-        publishable_key=row["publishable_key"],
-        secret_key=vault.open(row["secret_sealed"]),
-        webhook_challenge=vault.open(row["challenge_sealed"]) if row["challenge_sealed"] else None,
-        base_url=base_url,
-    )
-
-
-def _declare_owner(tx: sqlite3.Connection, owner: OwnerConfig) -> str | None:
+def _declare_owner(tx: sqlite3.Connection, owner: OwnerConfig, password_hash: str | None) -> str | None:
     """The owner's public key, if it had to be made."""
     known = tx.execute("SELECT public_key FROM owner WHERE id = ?", (owner.id,)).fetchone()
     made = None if owner.public_key or known else secrets.token_hex(16)
@@ -75,29 +59,10 @@ def _declare_owner(tx: sqlite3.Connection, owner: OwnerConfig) -> str | None:
     _upsert(
         tx,
         "owner",
-        {"id": owner.id, "username": owner.username, "name": owner.name, "public_key": key},
+        {"id": owner.id, "username": owner.username, "name": owner.name, "public_key": key}
+        | accounts.secrets_to_declare(tx, owner, key, password_hash),
     )
     return made
-
-
-def _declare_credential(tx: sqlite3.Connection, owner: OwnerConfig, vault: Vault) -> None:
-    keys = owner.intasend.account if owner.intasend else None
-    if keys is None:
-        return
-    row = tx.execute("SELECT id FROM credential WHERE owner_id = ? AND managed_by = 'config'", (owner.id,)).fetchone()
-    _upsert(
-        tx,
-        "credential",
-        {
-            "id": row["id"] if row else None,
-            "owner_id": owner.id,
-            "provider": INTASEND,
-            "environment": keys.environment.value,
-            "publishable_key": keys.publishable_key,
-            "secret_sealed": vault.seal(keys.secret_key),
-            "challenge_sealed": vault.seal(keys.webhook_challenge) if keys.webhook_challenge else None,
-        },
-    )
 
 
 def _declare_router(tx: sqlite3.Connection, owner_id: int, router: RouterConfig, vault: Vault) -> None:
@@ -123,23 +88,7 @@ def _declare_router(tx: sqlite3.Connection, owner_id: int, router: RouterConfig,
 
 
 def _declare_package(tx: sqlite3.Connection, package: Package) -> None:
-    _upsert(
-        tx,
-        "package",
-        {
-            "id": package.id,
-            "router_id": package.router_id,
-            "name": package.name,
-            "price_cents": package.price.cents,
-            "duration_s": package.duration.seconds,
-            "download_kbps": package.download_kbps,
-            "upload_kbps": package.upload_kbps,
-            "data_limit_mb": package.data_limit_mb,
-            "devices": package.devices,
-            "description": package.description,
-            "active": package.active,
-        },
-    )
+    _upsert(tx, "package", package_row(package))
 
 
 def _upsert(tx: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
@@ -158,7 +107,7 @@ def _upsert(tx: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
 
 
 def _router(tx: sqlite3.Connection, row: sqlite3.Row, vault: Vault) -> Router:
-    packages = [_package(found) for found in tx.execute("SELECT * FROM package WHERE router_id = ?", (row["id"],))]
+    packages = [as_package(found) for found in tx.execute("SELECT * FROM package WHERE router_id = ?", (row["id"],))]
     login = RouterLogin(
         router_id=row["id"],
         name=row["name"],
@@ -175,7 +124,8 @@ def _router(tx: sqlite3.Connection, row: sqlite3.Row, vault: Vault) -> Router:
     return Router(row["id"], row["owner_id"], login, {package.id: package for package in packages})
 
 
-def _package(row: sqlite3.Row) -> Package:
+def as_package(row: sqlite3.Row) -> Package:
+    """A row of the package table in our own types."""
     return Package(
         id=row["id"],
         router_id=row["router_id"],
@@ -189,3 +139,20 @@ def _package(row: sqlite3.Row) -> Package:
         description=row["description"],
         active=bool(row["active"]),
     )
+
+
+def package_row(package: Package) -> dict[str, Any]:
+    """A package as its table has it, but for who manages it."""
+    return {
+        "id": package.id,
+        "router_id": package.router_id,
+        "name": package.name,
+        "price_cents": package.price.cents,
+        "duration_s": package.duration.seconds,
+        "download_kbps": package.download_kbps,
+        "upload_kbps": package.upload_kbps,
+        "data_limit_mb": package.data_limit_mb,
+        "devices": package.devices,
+        "description": package.description,
+        "active": package.active,
+    }

@@ -1,20 +1,21 @@
 """Payments in the database. Every change goes through `change`, which writes the event of it in the same transaction."""
 
 import sqlite3
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from gateway.errors import NotFound
 from gateway.identity import Duration, IpAddress, MacAddress, Money, PhoneNumber
-from gateway.payments import Payment, PaymentEvent, PaymentState, advance
+from gateway.payments import INTASEND, Payment, PaymentEvent, PaymentKind, PaymentState, advance, shown_as
 from gateway.store import events
+from gateway.store.pages import Arm, Conditions, Page, Span, read_page
 from gateway.store.table import Row, Table
 
 _PAYMENTS = Table(
     "payment",
     "id owner_id router_id package_id phone amount_cents currency duration_s method provider api_ref mac ip created_at_s "
     "updated_at_s state provider_payment_id invoice_id provider_state receipt failed_code failed_reason pushed_at_s paid_at_s "
-    "version",
+    "credential_id version kind link_id link_url link_open asked_from",
 )
 _SELECT = _PAYMENTS.select
 
@@ -36,10 +37,13 @@ def change(
 
     Raises IllegalTransition, and Conflict when somebody else changed the payment since it was read.
     """
-    after = replace(payment, state=advance(payment.state, event), updated_at_s=at_s, version=payment.version + 1, **facts)
-    changed = _PAYMENTS.update(tx, _row(payment), _row(after))
-    _tell(tx, after, f"payment.{event.value}", {"set": changed, **(data or {})})
-    return after
+    after = replace(payment, state=advance(payment.state, event), updated_at_s=at_s, **facts)
+    return _write(tx, payment, after, event.value, data)
+
+
+def note(tx: sqlite3.Connection, payment: Payment, what: str, at_s: float, **facts: Any) -> Payment:
+    """Note new facts about a payment whose state stays the same; `what` names the event. Raises Conflict like `change`."""
+    return _write(tx, payment, replace(payment, updated_at_s=at_s, **facts), what)
 
 
 def meet(
@@ -82,10 +86,16 @@ def invoice_is_taken(tx: sqlite3.Connection, invoice_id: str, payment: Payment) 
     return found.fetchone() is not None
 
 
+def several(tx: sqlite3.Connection, where: str, *values: Any) -> list[Payment]:
+    """The payments that meet a condition, which is a constant of the caller, oldest first."""
+    return [_payment(row) for row in tx.execute(f"{_SELECT} WHERE {where} ORDER BY created_at_s", values)]
+
+
 def open_for_phone(tx: sqlite3.Connection, phone: PhoneNumber, pushed_after_s: float) -> Payment | None:
     """The newest payment whose prompt is or may be on that phone, if it was pushed after that moment."""
     row = tx.execute(
-        f"{_SELECT} WHERE phone = ? AND state IN ('pushing', 'pushed', 'unknown') AND pushed_at_s > ? ORDER BY created_at_s DESC",
+        f"{_SELECT} WHERE phone = ? AND state IN ('pushing', 'pushed', 'unknown') AND kind = 'push' AND pushed_at_s > ? "
+        "ORDER BY created_at_s DESC",
         (phone.e164, pushed_after_s),
     ).fetchone()
     return _payment(row) if row else None
@@ -93,18 +103,90 @@ def open_for_phone(tx: sqlite3.Connection, phone: PhoneNumber, pushed_after_s: f
 
 def in_state(tx: sqlite3.Connection, state: PaymentState) -> list[Payment]:
     """Every payment in one state, oldest first."""
-    return [_payment(row) for row in tx.execute(f"{_SELECT} WHERE state = ? ORDER BY created_at_s", (state.value,))]
+    return several(tx, "state = ?", state.value)
 
 
 def listened_for(tx: sqlite3.Connection, pushed_after_s: float) -> list[Payment]:
-    """Every payment of which the provider may still have something to say: undecided, or pushed after that moment and not paid."""
+    """Every payment of which the provider may still have something to say: undecided, or pushed after that moment and not paid.
+
+    Links that are decided have a longer story: see `gateway.store.links`.
+    """
     rows = tx.execute(
         # Two selections, not one with OR: each has its index, while OR would read every payment ever made.
         f"{_SELECT} WHERE state IN ('pushing', 'pushed', 'unknown') UNION ALL "
-        f"{_SELECT} WHERE state IN ('refused', 'failed', 'lapsed') AND pushed_at_s > ? ORDER BY created_at_s",
+        f"{_SELECT} WHERE state IN ('refused', 'failed', 'lapsed') AND kind = 'push' AND pushed_at_s > ? ORDER BY created_at_s",
         (pushed_after_s,),
     )
     return [_payment(row) for row in rows]
+
+
+def _write(tx: sqlite3.Connection, before: Payment, after: Payment, what: str, data: dict[str, Any] | None = None) -> Payment:
+    after = replace(after, version=before.version + 1)
+    changed = _PAYMENTS.update(tx, _row(before), _row(after))
+    _tell(tx, after, f"payment.{what}", {"set": changed, **(data or {})})
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFilter:
+    """Which payments of an owner; None asks for all."""
+
+    status: str | None = None
+    """One of the specification's four words."""
+    phone: PhoneNumber | None = None
+    router_id: int | None = None
+    reference: str | None = None
+    """Ours, the provider's invoice or link, or M-Pesa's receipt."""
+
+    @property
+    def index(self) -> str:
+        """The index of the narrowest filter; the other filters look at what it finds."""
+        if self.phone is not None:
+            return "payment_of_phone"
+        if self.status is not None:
+            return "payment_newest_by_state"
+        return "payment_newest" if self.router_id is None else "payment_newest_by_router"
+
+
+def page(tx: sqlite3.Connection, owner_id: int, wanted: PaymentFilter, span: Span) -> Page[Payment]:
+    """The owner's payments, newest first."""
+    return read_page(tx, _PAYMENTS, _arms(tx, owner_id, wanted), span, _payment)
+
+
+def _arms(tx: sqlite3.Connection, owner_id: int, wanted: PaymentFilter) -> list[Arm]:
+    narrowed = [(("owner_id = ?", owner_id), *_simple_conditions(wanted), *shown) for shown in _status_conditions(wanted.status)]
+    if wanted.reference is None:
+        return [Arm(wanted.index, conditions) for conditions in narrowed]
+    found = _referenced(tx, wanted.reference)
+    return [Arm(None, (("id = ?", payment_id), *conditions)) for payment_id in found for conditions in narrowed]
+
+
+def _simple_conditions(wanted: PaymentFilter) -> Conditions:
+    asked = {"phone": wanted.phone.e164 if wanted.phone else None, "router_id": wanted.router_id}
+    return tuple((f"{column} = ?", value) for column, value in asked.items() if value is not None)
+
+
+def _status_conditions(status: str | None) -> list[Conditions]:
+    """One for each state that has this word on the wire: each is in order in the index, all of them together are not."""
+    if status is None:
+        return [()]
+    return [
+        (("state = ?", state.value),) if kind is None else (("state = ?", state.value), ("kind = ?", kind.value))
+        for state, kind in shown_as(status)
+    ]
+
+
+def _referenced(tx: sqlite3.Connection, reference: str) -> list[str]:
+    """The ids of the payments that somebody knows by that reference."""
+    rows = tx.execute(
+        # One selection for each reference: each has its index, while OR would read every payment ever made.
+        "SELECT id FROM payment WHERE api_ref = ?1 "
+        "UNION SELECT id FROM payment WHERE provider = ?2 AND invoice_id = ?1 "
+        "UNION SELECT id FROM payment INDEXED BY payment_receipt WHERE receipt = ?1 "
+        "UNION SELECT id FROM payment INDEXED BY payment_of_link WHERE link_id = ?1",
+        (reference, INTASEND),
+    )
+    return [row["id"] for row in rows]
 
 
 def _one(tx: sqlite3.Connection, where: str, *values: Any) -> Payment:
@@ -135,6 +217,7 @@ def _row(payment: Payment) -> Row:
         "mac": str(payment.mac) if payment.mac else None,
         "ip": str(payment.ip) if payment.ip else None,
         "state": payment.state.value,
+        "kind": payment.kind.value,
     }
 
 
@@ -148,5 +231,7 @@ def _payment(row: sqlite3.Row) -> Payment:
         mac=MacAddress(mac) if mac else None,
         ip=IpAddress(ip) if ip else None,
         state=PaymentState(facts.pop("state")),
+        kind=PaymentKind(facts.pop("kind")),
+        link_open=bool(facts.pop("link_open")),
         **facts,
     )

@@ -12,10 +12,18 @@ _PUBLIC_KEY = re.compile(r"[0-9a-fA-F]{32}")
 
 
 def owner_of(request: web.Request) -> Owner:
-    """The owner whose public API key the request carries (specification, "Public Key Authentication"). Raises Denied."""
+    """The owner whose access token or public API key the request carries; of both, the token counts (specification, decision 3).
+
+    Raises Denied.
+    """
+    if _bearer(request) is not None:
+        return bearer_owner(request)
     key = request.headers.get("X-Public-Key")
     if key is None:
-        raise Denied("Authentication credentials were not provided: send your public API key as X-Public-Key")
+        raise Denied(
+            "Authentication credentials were not provided: "
+            "send your public API key as X-Public-Key, or an access token as Authorization: Bearer"
+        )
     if not _PUBLIC_KEY.fullmatch(key.strip()):
         raise Denied("Invalid public API key: it has exactly 32 hexadecimal characters (0-9, a-f)")
     owner = services(request).site.catalogue.owner_with_key(key.strip())
@@ -26,4 +34,13 @@ def owner_of(request: web.Request) -> Owner:
 
 def bearer_owner(request: web.Request) -> Owner:
     """The owner whose access token the request carries. Raises Denied."""
-    raise Denied("Authentication credentials were not provided: send an access token as Authorization: Bearer")
+    token = _bearer(request)
+    if token is None:
+        raise Denied("Authentication credentials were not provided: send an access token as Authorization: Bearer")
+    return services(request).accounts.owner_of_token(token)
+
+
+def _bearer(request: web.Request) -> str | None:
+    """The token of the `Authorization` header; None for none, and for another scheme, which is not ours to read."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

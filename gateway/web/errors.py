@@ -38,7 +38,7 @@ async def answer_errors(
     try:
         return await handler(request)
     except GatewayError as fault:
-        return _answer(fault)
+        return answer_to(fault)
     except web.HTTPException as fault:
         if fault.status < HTTPStatus.BAD_REQUEST:
             raise
@@ -56,9 +56,12 @@ async def answer_errors(
         return reply(Problem(sentence), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _answer(fault: GatewayError) -> web.Response:
+def answer_to(fault: GatewayError) -> web.Response:
+    """What a caller is told of an expected failure."""
     problem = Problem(fault.message, fault.payment_id, fault.fields, fault.retry_after_s)
     headers = {} if fault.retry_after_s is None else {"Retry-After": str(fault.retry_after_s)}
+    if fault.code is Code.DENIED:
+        headers["WWW-Authenticate"] = "Bearer"  # a 401 must name a way in (RFC 9110, section 15.5.2)
     return reply(problem, STATUS[fault.code], headers)
 
 
@@ -67,6 +70,7 @@ def _sentence(fault: web.HTTPException) -> str:
         return "The body is too large: 64 KiB at most"
     return {
         HTTPStatus.NOT_FOUND: "There is nothing at this address",
+        HTTPStatus.REQUEST_TIMEOUT: "The body did not come in time: send the request again",
         HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method: see the Allow header",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send JSON, uncompressed, with Content-Type: application/json",
     }.get(HTTPStatus(fault.status), fault.reason)

@@ -10,20 +10,20 @@ from gateway.web.services import services
 
 
 async def live(request: web.Request) -> web.Response:
-    """`GET /healthz`: the process answers."""
+    """Whether the process answers."""
     _only_for_operators(request)
     return web.json_response({"status": "ok"})
 
 
 async def ready(request: web.Request) -> web.Response:
-    """`GET /readyz`: whether the gateway can sell, each condition named; 503 when one of them fails."""
+    """Whether the gateway can sell, each condition named; 503 when one of them fails."""
     _only_for_operators(request)
     report = await services(request).health.report()
     return web.json_response(report.as_json(), status=HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """`GET /metrics` in Prometheus' text format."""
+    """Figures in Prometheus' text format."""
     _only_for_operators(request)
     report = await services(request).health.report()
     body = generate_latest(services(request).health.metrics(report).registry)

@@ -1,5 +1,6 @@
 """The payment endpoints of the specification, field for field."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 import msgspec
@@ -8,9 +9,13 @@ from msgspec import UNSET, UnsetType
 
 from gateway.access import expiry_s
 from gateway.payments import Payment
+from gateway.sales import PurchaseRequest
 from gateway.settlement import Standing
+from gateway.store.idempotency import Claim
 from gateway.web.auth import owner_of
 from gateway.web.bodies import PurchaseBody, read
+from gateway.web.idempotent import answer_once
+from gateway.web.peers import client_address
 from gateway.web.replies import reply, timestamp
 from gateway.web.services import services
 
@@ -95,19 +100,31 @@ class Checked(msgspec.Struct):
 
 
 async def initiate(request: web.Request) -> web.Response:
-    """`POST /payments/intasend/initiate/` (specification, "Initiate STK Push Payment")."""
+    """Ask a phone for the money for a package (specification, "Initiate STK Push Payment").
+
+    201 for a new push; 200 for a second tap, which gives the payment that is open already. Nobody is asked twice.
+    """
     owner = owner_of(request)
-    body = await read(request, PurchaseBody)
-    purchase = await services(request).sales.start_purchase(owner, body.parsed())
-    status = HTTPStatus.OK if purchase.repeated else HTTPStatus.CREATED
-    return reply(_initiated(purchase.payment), status)
+    wanted = await purchase_in(request)
+
+    async def start(claim: Claim | None) -> web.Response:
+        purchase = await services(request).sales.start_purchase(owner, replace(wanted, claim=claim))
+        return reply(_initiated(purchase.payment), HTTPStatus.OK if purchase.repeated else HTTPStatus.CREATED)
+
+    return await answer_once(request, owner, start, lambda payment: reply(_initiated(payment), HTTPStatus.CREATED))
 
 
 async def check_status(request: web.Request) -> web.Response:
-    """`POST /payments/intasend/{payment_id}/check-status/` (specification, "Check Payment Status")."""
+    """Say how a payment stands, after asking IntaSend where that is not decided (specification, "Check Payment Status")."""
     owner = owner_of(request)
     standing = await services(request).settlement.check_status(owner, request.match_info["payment_id"])
     return reply(_checked(standing))
+
+
+async def purchase_in(request: web.Request) -> PurchaseRequest:
+    """The purchase in the body, with the address that asks for it. Raises Invalid."""
+    body = await read(request, PurchaseBody)
+    return replace(body.parsed(), asked_from=client_address(request))
 
 
 def _initiated(payment: Payment) -> Initiated:
@@ -132,7 +149,7 @@ def _checked(standing: Standing) -> Checked:
         payment=brief,
         status=payment.status,
         state=state,
-        intasend_status=StateAnswer(state, payment.invoice_id),
+        intasend_status=StateAnswer(state, payment.provider_reference),
     )
     if payment.paid_at_s is not None:
         answer.message = "Payment completed successfully!"
@@ -159,7 +176,7 @@ def whole(payment: Payment) -> PaymentAnswer:
         payment_provider=payment.provider,
         status=payment.status,
         intasend_payment_id=payment.provider_payment_id,
-        intasend_invoice_id=payment.invoice_id,
+        intasend_invoice_id=payment.provider_reference,
         intasend_state=state_of(payment),
         mac_address=str(payment.mac or ""),
         ip_address=str(payment.ip or ""),

@@ -23,6 +23,14 @@ def address_of(request: web.Request) -> Address | None:
     return address
 
 
+def client_address(request: web.Request) -> str:
+    """The address as limits count it: an IPv6 client owns the whole /64 that its address is from (RFC 4291, section 2.5.4)."""
+    address = address_of(request)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address or "unknown")
+
+
 def _address(text: str) -> Address | None:
     """Also out of `::ffff:192.168.1.100`, as a socket for both families spells an IPv4 peer."""
     try:

@@ -1,26 +1,21 @@
 """The page on which a customer buys."""
 
-from pathlib import Path
-
-import jinja2
 from aiohttp import web
 
 from gateway.catalogue import Router
 from gateway.errors import NotFound
 from gateway.packages import Package
+from gateway.web import pages
 from gateway.web.bodies import id_in
 from gateway.web.services import services
 
-_PAGES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-)
-
 
 async def page(request: web.Request) -> web.Response:
-    """`GET /` and `/portal/`: what is on sale at the router that the phone is on. Raises NotFound for an unknown router."""
+    """The page on which a customer buys: what is on sale at the router that the phone is on; 404 for an unknown router."""
     router = _router(request)
     owner = services(request).site.catalogue.owners[router.owner_id]
-    html = _PAGES.get_template("portal.html").render(
+    return pages.page(
+        "portal.html",
         owner=owner,
         router=router,
         packages=[package for package in router.packages.values() if package.active],
@@ -28,7 +23,6 @@ async def page(request: web.Request) -> web.Response:
         ip=request.query.get("ip", ""),
         terms=_terms,
     )
-    return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
 def _terms(package: Package) -> list[str]:

@@ -10,7 +10,7 @@ from enum import Enum
 from http import HTTPStatus
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,6 +43,10 @@ class Route:
     query: type[msgspec.Struct] | None = None
     also: frozenset[int] = frozenset()
     """Statuses of failures that do not follow from the rest, such as 409."""
+    idempotent: bool = False
+    """Takes an `Idempotency-Key`."""
+    media: str = "text/html"
+    """What an answer without a type is made of."""
     api: bool = True
     """Part of the API: served with and without `/api` and the trailing slash (specification, decision 2)."""
 
@@ -58,7 +62,10 @@ class Route:
         """Every status of a failure that it can answer with, but for 500, which each can."""
         found: set[int] = set(self.also)
         if self.body is not None:
-            found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+            found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_TIMEOUT}
+            found |= {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+        if self.idempotent:
+            found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
         if self.query is not None:
             found.add(HTTPStatus.BAD_REQUEST)
         if self.access in {Access.PORTAL, Access.OWNER}:
@@ -69,7 +76,20 @@ class Route:
 
 
 def add_routes(app: web.Application, routes: list[Route]) -> None:
-    """Serve every route under each of its spellings."""
+    """Serve every route under each of its spellings. A path that is spelt out takes no other method than those in the table."""
+    offered: dict[str, set[str]] = {}
     for route in routes:
         for path in route.paths:
             app.router.add_route(route.method, path, route.handler)
+            offered.setdefault(path, set()).add(route.method)
+    for path, methods in offered.items():
+        if "{" not in path:
+            # Or GET /payments/webhook/ would ask for a payment whose id is "webhook".
+            app.router.add_route(hdrs.METH_ANY, path, _refusal(methods))
+
+
+def _refusal(offered: set[str]) -> Handler:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPMethodNotAllowed(request.method, offered)
+
+    return refuse

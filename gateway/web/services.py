@@ -4,9 +4,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from gateway.accounts import Accounts
 from gateway.catalogue import Site
 from gateway.config import Config
+from gateway.credentials import Credentials
+from gateway.grants import Grants
 from gateway.health import Health
+from gateway.idempotency import Idempotency
+from gateway.inventory import Inventory
+from gateway.links import Links
+from gateway.records import Records
 from gateway.sales import Sales
 from gateway.settlement import Settlement
 
@@ -19,7 +26,14 @@ class Services:
     """Replaced by a reload."""
     site: Site
     sales: Sales
+    links: Links
+    idempotency: Idempotency
     settlement: Settlement
+    accounts: Accounts
+    credentials: Credentials
+    inventory: Inventory
+    records: Records
+    grants: Grants
     health: Health
 
 

@@ -8,6 +8,6 @@ from gateway.web.services import services
 
 
 async def receive(request: web.Request) -> web.Response:
-    """`POST /payments/webhook/`: 200 as soon as the hint is stored, 401 when its challenge is nobody's (facts, payments 4)."""
+    """Where IntaSend tells that something happened: 200 as soon as that is stored, 401 when its challenge is nobody's."""
     await services(request).settlement.take_webhook(await raw(request))
     return reply(Done("Webhook received"))

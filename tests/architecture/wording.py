@@ -42,13 +42,25 @@ TOP_LEVEL = (
 )
 
 TESTED_BY: dict[str, str] = {
+    "gateway/grants.py": "tests/unit/web/test_web_access.py",
+    "gateway/inventory.py": "tests/unit/web/test_web_routers.py",
+    "gateway/records.py": "tests/unit/web/test_web_listing.py",
+    "gateway/web/queries.py": "tests/unit/web/test_web_listing.py",
     "gateway/config_*.py": "tests/unit/test_config.py",
     "gateway/daemon.py": "tests/e2e/test_reload.py",
     "gateway/hotspot/*": "tests/contract/test_hotspot.py",
+    "gateway/idempotency.py": "tests/unit/web/test_web_idempotent.py",
     "gateway/providers/base.py": "tests/contract/test_providers.py",
     "gateway/providers/intasend.py": "tests/unit/test_intasend.py",
+    "gateway/web/links.py": "tests/e2e/test_payment_links.py",
+    "gateway/web/pages.py": "tests/unit/web/test_web_portal.py",
+    "gateway/web/results.py": "tests/e2e/test_payment_links.py",
+    "gateway/providers/intasend_lists.py": "tests/contract/test_link_providers.py",
+    "gateway/providers/intasend_sdk.py": "tests/unit/test_intasend.py",
     "gateway/sales.py": "tests/e2e/test_refused_sales.py",
     "gateway/simulators/intasend/*": "tests/simulators/intasend/test_pushes.py",
+    "gateway/store/idempotency.py": "tests/unit/web/test_web_idempotent.py",
+    "gateway/store/limits.py": "tests/e2e/test_push_limits.py",
 }
 """Modules that have no test file of their own name, and the file that tests them: parts of one adapter are tested through it."""
 

@@ -141,7 +141,7 @@ def expect_among(deaths: list[str], *steps: str) -> None:
 @both_moments
 async def test_a_purchase_ends_right_wherever_the_daemon_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: Moment):
     deaths = await die_everywhere(tmp_path, monkeypatch, moment, two_minutes)
-    expect_among(deaths, "Sales.start_purchase", "IntaSend.push", "Sales._push", "IntaSend.report", "apply_provider_report")
+    expect_among(deaths, "Sales.record", "IntaSend.push", "Sales._push", "IntaSend.report", "apply_provider_report")
     expect_among(deaths, "user/profile/add", "user/add", "active/login", "Gate.open", "Gate.end", "user/remove", "active/remove")
 
 

@@ -148,7 +148,7 @@ async def test_when_intasend_is_down_the_customer_is_told_what_is_known(world: W
     payment_id = await world.ask(world.amina)
     await world.intasend.stop()
 
-    status, answer = await world.check(payment_id)
+    status, answer = await world.in_time(world.check(payment_id))
     assert (status, answer["status"]) == (200, "processing")
 
     await world.intasend.start(port=world.intasend.port)

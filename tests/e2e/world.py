@@ -7,7 +7,7 @@ waits, after each, until the daemon has nothing more to do.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ import yaml
 
 from gateway import config, daemon
 from gateway.access import Grant, GrantState
+from gateway.identity import Secret
+from gateway.passwords import hash_password
 from gateway.payments import Payment, PaymentState
 from gateway.simulators.intasend import SimulatedIntaSend
 from gateway.simulators.phones import SimulatedPhone
@@ -26,6 +28,9 @@ from gateway.store import payments as payment_rows
 from tests.fakeclock import FakeClock
 
 PUBLIC_KEY = "c1eb9fed9dabc57f61d56c26ef3870ae"
+PASSWORD = "karibu-kenya"
+PASSWORD_HASH = hash_password(Secret(PASSWORD), log2_n=1, r=1, p=1)
+"""As cheap as a hash can be: a world begins hundreds of times."""
 PATIENCE_S = 20.0
 QUIET_TURNS = 4
 
@@ -188,6 +193,7 @@ class World:
             "id": 1,
             "username": "njeri",
             "name": "Njeri WiFi",
+            "password_hash": PASSWORD_HASH,
             "public_key": PUBLIC_KEY,
             "intasend": intasend,
             "routers": [router],
@@ -218,10 +224,16 @@ class World:
         on_its_way: set[asyncio.Task[Any]] = self.intasend._tasks | self.intasend.webhooks._tasks
         if self.daemon is not None:
             scheduler = self.daemon.scheduler
-            if scheduler._busy - self.stuck or any(woken.is_set() for woken in scheduler._woken.values()):
+            if self._busy_jobs() - self.stuck or any(woken.is_set() for woken in scheduler._woken.values()):
                 return False
             on_its_way = on_its_way | scheduler._in_hand
         return on_its_way <= self.clock.waiting
+
+    def _busy_jobs(self) -> set[str]:
+        """The jobs that do something: who pauses between two tries of a question, or waits for who does, does nothing."""
+        scheduler, asking = self.running.scheduler, set(self.running.settlement._asking.values())
+        pausing = {name for name, loop in scheduler._loops.items() if loop in self.clock.waiting}
+        return scheduler._busy - pausing - ({"settle"} if asking and asking <= self.clock.waiting else set())
 
     async def pass_time(self, seconds: float, step_s: float = 1.0) -> None:
         """Let time pass, in steps, each followed by quiet."""
@@ -241,6 +253,14 @@ class World:
             passed_s += step_s
         return passed_s
 
+    async def in_time(self, question: Coroutine[Any, Any, Answer]) -> Answer:
+        """The answer to a request that the daemon answers only when some time has passed."""
+        asked = asyncio.create_task(question)
+        while not asked.done():
+            await asyncio.wait({asked}, timeout=0.02)  # what travels through sockets takes real time
+            self.clock.advance(0.25)
+        return asked.result()
+
     # ── the customer ──
 
     async def initiate(self, phone: SimulatedPhone, package_id: int = 2, amount: str = "50.00", **changes: Any) -> Answer:
@@ -258,6 +278,12 @@ class World:
     async def check(self, payment_id: str) -> Answer:
         """Ask how the payment stands."""
         return await self.post(f"/payments/intasend/{payment_id}/check-status/")
+
+    async def login(self, username: str = "njeri", password: str = PASSWORD) -> dict[str, str]:
+        """Log in as an owner; the headers of whoever did."""
+        status, answer = await self.post("/users/login/", {"username": username, "password": password}, key=None)
+        assert status == 200, answer
+        return {"Authorization": f"Bearer {answer['access_token']}"}
 
     async def post(self, path: str, body: Any = None, key: str | None = PUBLIC_KEY) -> Answer:
         headers = {"X-Public-Key": key} if key else {}

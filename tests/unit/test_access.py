@@ -18,6 +18,7 @@ from gateway.access import (
     confirmed,
     current,
     expiry_s,
+    extended,
     horizon_s,
     moved_up,
     owes_grant,
@@ -34,7 +35,7 @@ unclaimed  !        .          owed   !       !      revoked
 active     .        !          .      ending  !      revoked
 ending     !        !          !      .       ended  .
 ended      !        !          !      .       .      .
-revoked    !        !          !      .       .      .
+revoked    !        .          .      .       .      .
 """
 
 HEAD, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
@@ -186,3 +187,29 @@ def test_a_grant_has_no_end_before_the_router_has_confirmed_it():
 def test_a_customer_is_told_the_confirmed_end_and_until_then_payment_plus_duration():
     told = [expiry_s(one, NOW_S, Duration(3_600)) for one in (None, grant(), grant(ends_at_s=NOW_S + 3_640))]
     assert told == [NOW_S + 3_600, NOW_S + 3_600, NOW_S + 3_640]
+
+
+@given(PURCHASES, st.data(), DURATIONS)
+def test_an_extension_moves_what_is_behind_it_and_nobody_loses_a_second(purchases, data, extra_s):
+    queue = bought(purchases)
+    chosen = data.draw(st.sampled_from(queue))
+    longer = extended(queue, chosen, Duration(extra_s))
+    for before, after in zip(queue, longer, strict=True):
+        assert after.ends_s - window(after)[0] == after.duration.seconds
+        if before.id == chosen.id:
+            assert (window(after)[0], after.ends_s) == (window(before)[0], before.ends_s + extra_s)
+        else:
+            shift_s = extra_s if window(before)[0] >= chosen.ends_s else 0
+            assert window(after) == (window(before)[0] + shift_s, before.ends_s + shift_s)
+    assert horizon_s(longer) == horizon_s(queue) + extra_s
+
+
+def test_a_duration_has_an_end_however_often_it_is_extended():
+    (one,) = bought([(0, 3_600)])
+    with pytest.raises(ValueError, match="must be a duration"):
+        extended([one], one, Duration(10 * 366 * 86_400))
+
+
+def test_a_grant_that_has_not_begun_is_told_by_its_own_duration():
+    longer = grant(duration=Duration(7_200))
+    assert expiry_s(longer, NOW_S, Duration(3_600)) == NOW_S + 7_200

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.catalogue import Catalogue, Owner, Router, Site, package_on_sale
+from gateway.catalogue import Account, Catalogue, Owner, Router, Site, package_on_sale
 from gateway.errors import EncryptionKeyMismatch, NotFound, Unavailable
 from gateway.hotspot.base import Hotspot
 from gateway.providers.base import Provider
-from tests.ledger import DAY, HOUR, LOGIN
+from tests.ledger import DAY, HOUR, LOGIN, payment
 
 NJERI = Owner(1, "njeri", "Njeri WiFi", "c1eb9fed9dabc57f61d56c26ef3870ae")
 OTIENO = Owner(2, "otieno", "Otieno", "0" * 32)
@@ -81,3 +81,22 @@ def test_a_reload_replaces_the_parts_of_a_site(site: Site):
     assert site.catalogue.owner_with_key(NJERI.public_key) is None
     with pytest.raises(Unavailable):
         site.hotspot(1)
+
+
+def test_a_payment_keeps_the_account_with_which_it_was_made(site: Site):
+    older, mismatch = cast("Provider", "older"), EncryptionKeyMismatch("no")
+    site.accounts = {7: Account(1, older), 8: Account(1, mismatch)}
+    assert site.provider_of(payment(credential_id=7)) is older
+    with pytest.raises(EncryptionKeyMismatch, match=r"^no$"):
+        site.provider_of(payment(credential_id=8))
+
+
+def test_a_payment_whose_account_is_not_known_is_asked_about_with_what_sells_now(site: Site):
+    assert site.provider_of(payment(credential_id=None)) is site.provider(1)
+    assert site.provider_of(payment(credential_id=9)) is site.provider(1)
+
+
+def test_every_account_that_opens_reads_webhooks_once(site: Site):
+    older, newest = cast("Provider", "older"), site.provider(1)
+    site.accounts = {7: Account(1, older), 8: Account(2, EncryptionKeyMismatch("no")), 9: Account(1, newest)}
+    assert list(site.webhook_readers()) == [(1, newest), (1, older)]

@@ -15,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from gateway import cli
 from gateway.errors import Internal
+from gateway.identity import Secret
+from gateway.passwords import verify
 from gateway.scheduler import Scheduler
 from tests.configs import ROUTER, SMALL, changed
 from tests.fakeclock import FakeClock
@@ -142,8 +144,9 @@ def test_a_data_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) 
 
 
 def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data").mkdir(0o700)
     (tmp_path / "data" / "gateway.db").write_text("nonsense" * 1_000, "utf-8")
+    (tmp_path / "data" / "gateway.db").chmod(0o600)
     answer = run("run", "--config", selling(tmp_path))
     assert (answer.exit_code, len(answer.stderr.splitlines())) == (1, 1)
     assert "gateway.db" in answer.stderr
@@ -167,3 +170,16 @@ async def test_a_job_that_dies_ends_the_daemon_with_one_line() -> None:
     with pytest.raises(Internal, match=r"stopped, because a job died: KeyError\('x'\)"):
         await cli._until_signalled(SimpleNamespace(scheduler=scheduler))  # type: ignore[arg-type]
     await asyncio.sleep(0)
+
+
+def test_a_password_is_hashed_for_the_configuration() -> None:
+    answer = CliRunner().invoke(cli.main, ["hash-password"], input="karibu-kenya\n")
+    assert answer.exit_code == 0
+    assert verify(Secret("karibu-kenya"), answer.output.strip())
+    assert "karibu" not in answer.output
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "seven77\n"])
+def test_a_password_that_anybody_guesses_is_not_hashed(typed: str) -> None:
+    answer = CliRunner().invoke(cli.main, ["hash-password"], input=typed)
+    assert (answer.exit_code, "scrypt" in answer.output) == (2, False)

@@ -13,7 +13,20 @@ from gateway.hotspot.base import Way
 from gateway.identity import Duration, Money, Secret
 from gateway.packages import Package
 from gateway.providers.base import Environment
-from tests.configs import ABSENT, FINGERPRINT, INTASEND, KEYS, OWNER, PACKAGE, ROUTER, SMALL, Folder, all_keys, changed
+from tests.configs import (
+    ABSENT,
+    FINGERPRINT,
+    INTASEND,
+    KEYS,
+    OWNER,
+    PACKAGE,
+    PASSWORD_HASH,
+    ROUTER,
+    SMALL,
+    Folder,
+    all_keys,
+    changed,
+)
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -256,6 +269,7 @@ ONE_FAULT: list[tuple[tuple[str | int, ...], Any, str, str]] = [
     ((*OWNER, "password"), "", "owners[0].password", "must not be empty"),
     ((*OWNER, "password"), "a\nb", "owners[0].password", "one line"),
     ((*OWNER, "password_hash"), ["x"], "owners[0].password_hash", "must be a single value"),
+    ((*OWNER, "password_hash"), "hunter2", "owners[0].password_hash", "must be a hash that `hotspot-gateway"),
     ((*OWNER, "public_key"), "c1eb9fed", "owners[0].public_key", "32 hex digits"),
     (INTASEND, "ISSecretKey_test_s", "owners[0].intasend", "must be a mapping"),
     (INTASEND, {**KEYS, "environment": "production"}, "owners[0].intasend.environment", "must be sandbox or live"),
@@ -360,7 +374,7 @@ def test_an_id_that_is_taken_is_noticed_although_the_entry_has_other_faults(fold
 
 
 def test_a_password_and_its_hash_exclude_each_other(folder):
-    tree = changed((*OWNER, "password"), "hunter2", changed((*OWNER, "password_hash"), "scrypt$..."))
+    tree = changed((*OWNER, "password"), "hunter2", changed((*OWNER, "password_hash"), PASSWORD_HASH))
     assert folder.fault(tree) == "owners[0].password: *** - give either password or password_hash, not both"
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.config import CONFIG, ConfigError, load
 from gateway.config_reader import SectionKey, SectionsKey, Table
 from gateway.identity import Money, Secret
-from tests.configs import ABSENT, INTASEND, KEYS, OWNER, PACKAGE, ROUTER, SMALL, Folder, all_keys, changed
+from tests.configs import ABSENT, INTASEND, KEYS, OWNER, PACKAGE, PASSWORD_HASH, ROUTER, SMALL, Folder, all_keys, changed
 
 FERNET_NEW = "TmV3S2V5TmV3S2V5TmV3S2V5TmV3S2V5TmV3S2V5MTI="
 FERNET_OLD = "T2xkS2V5T2xkS2V5T2xkS2V5T2xkS2V5T2xkS2V5MTI="
@@ -107,7 +107,7 @@ def test_a_file_stands_only_for_a_secret(folder):
 SECRETS = [
     (("security", "encryption_key"), FERNET_NEW),
     ((*OWNER, "password"), "hunter2"),
-    ((*OWNER, "password_hash"), "hunter2"),
+    ((*OWNER, "password_hash"), PASSWORD_HASH),
     ((*ROUTER, "password"), "hunter2"),
 ]
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway import config_values as value
 from gateway.hotspot.base import Way
 from gateway.identity import Duration, Secret
+from tests.configs import PASSWORD_HASH
 
 FERNET = "TmV3S2V5TmV3S2V5TmV3S2V5TmV3S2V5TmV3S2V5MTI="
 
@@ -188,6 +189,13 @@ def test_a_secret_that_is_too_short_or_cannot_be_sent_is_refused(text, rule):
         value.secret(16)(text)
 
 
+def test_a_password_hash_is_one_that_we_printed():
+    assert value.password_hash(PASSWORD_HASH) == Secret(PASSWORD_HASH)
+    for text in ("", "hunter2", "$2b$12$KIXQ", PASSWORD_HASH[:-1], PASSWORD_HASH.replace("$1$", "$0$", 1)):
+        with pytest.raises(ValueError, match="hotspot-gateway hash-password"):
+            value.password_hash(text)
+
+
 @pytest.mark.parametrize("text", ["", ",", FERNET[:-1], f"{FERNET} x", FERNET.replace("T", "!")])
 def test_what_is_no_fernet_key_is_refused(text):
     with pytest.raises(ValueError, match="must be Fernet keys"):
@@ -213,6 +221,7 @@ def test_a_paragraph_may_be_empty_and_have_lines():
 def test_any_text_has_a_meaning_or_breaks_a_rule_in_words_that_do_not_repeat_it(text):
     parsers = [value.line, value.paragraph, value.token, value.secret(8), value.encryption_keys, value.integer(1, 9), value.boolean]
     parsers += [
+        value.password_hash,
         value.price,
         value.kilobits,
         value.public_key,

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.access import Grant, GrantState
 from gateway.catalogue import Catalogue, Owner, Router, Site
-from gateway.errors import DeviceAbsent, RouterUnreachable, Unavailable
+from gateway.errors import Conflict, DeviceAbsent, RouterUnreachable, Unavailable
 from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
 from gateway.hotspot.base import Device
 from gateway.identity import Duration, IpAddress
@@ -252,6 +252,101 @@ async def test_a_grant_that_never_began_cannot_end(post: Post):
 async def test_a_grant_that_was_let_through_without_a_device_is_a_bug_that_is_told(post: Post):
     with pytest.raises(ValueError, match="grant grant-1 was let through without a device"):
         await post.gate.end(grant(mac=None, state=GrantState.ACTIVE), "time")
+
+
+# ── the operator's hand ──
+
+
+async def test_what_is_revoked_is_written_before_the_router_hears_of_it(post: Post):
+    opened = await post.opened()
+    post.hotspot.fault = DOWN
+    revoked = await post.gate.revoke(opened)
+    assert (revoked.state, revoked.ended_because) == (GrantState.REVOKED, "revoked")
+    assert await post.stored() == revoked
+    assert MAC in post.hotspot.shown  # until the comparison mends it
+
+
+async def test_a_revoked_grant_shuts_its_device_out_and_wakes_the_closing_job(post: Post):
+    opened = await post.opened()
+    post.woken.clear()
+    await post.gate.revoke(opened)
+    assert post.hotspot.deeds[-1] == ("shut_out", MAC)
+    assert post.woken == ["close:1"]
+
+
+async def test_nobody_behind_a_revoked_grant_loses_a_second(post: Post):
+    first = await post.opened(1)
+    await post.opened(2)
+    post.clock.advance(100)
+    await post.gate.revoke(first)
+    assert window(await post.stored(2)) == (NOW_S + 100, NOW_S + 3_700)
+    assert post.hotspot.shown[MAC].grant_id == "grant-2"
+
+
+async def test_a_grant_that_is_revoked_while_it_is_opened_ends_revoked_and_shut_out(post: Post):
+    post.hotspot.pause = asyncio.Event()
+    owed = await post.owed()
+    opening = asyncio.create_task(post.gate.open(owed))
+    await post.hotspot.asked.wait()
+    revoking = asyncio.create_task(post.gate.revoke(owed))
+    await asyncio.sleep(0)
+    post.hotspot.pause.set()
+    assert (await opening).state is GrantState.ACTIVE
+    assert (await revoking).state is GrantState.REVOKED
+    assert MAC not in post.hotspot.shown
+
+
+async def test_a_grant_that_is_revoked_while_its_device_is_looked_for_lets_nobody_through(post: Post):
+    post.hotspot.pause = asyncio.Event()
+    owed = await post.owed(mac=None)
+    opening = asyncio.create_task(post.gate.open(owed))
+    await post.hotspot.asked.wait()
+    await post.gate.revoke(owed)
+    post.hotspot.pause.set()
+    assert (await opening).state is GrantState.REVOKED
+    assert post.hotspot.deeds == []
+
+
+async def test_a_device_that_is_back_after_its_grant_was_revoked_changes_nothing(post: Post):
+    unclaimed = await post.owed(state=GrantState.UNCLAIMED)
+    await post.gate.revoke(unclaimed)
+    await post.gate.claim(unclaimed)
+    assert (await post.stored()).state is GrantState.REVOKED
+
+
+async def test_what_was_extended_or_revoked_since_it_was_found_due_is_not_ended(post: Post):
+    first, second = await post.opened(1), await post.opened(2, mac=OTHER_MAC)
+    post.clock.advance(3_600)
+    longer = await post.gate.extend(first, Duration(60))
+    revoked = await post.gate.revoke(second)
+    assert await post.gate.end(first, "time") == longer == await post.stored(1)
+    assert await post.gate.end(second, "time") == revoked == await post.stored(2)
+    assert MAC in post.hotspot.shown
+
+
+async def test_an_extension_is_shown_to_the_router_with_its_new_end(post: Post):
+    opened = await post.opened()
+    longer = await post.gate.extend(opened, Duration(600))
+    assert window(longer) == (NOW_S, NOW_S + 4_200)
+    assert longer.duration == Duration(4_200)
+    assert post.hotspot.shown[MAC].until_epoch_s == NOW_S + 4_200 + ACTIVATION_ALLOWANCE_S
+    assert await post.stored() == longer
+
+
+async def test_an_extension_that_the_router_cannot_hear_stands_all_the_same(post: Post):
+    opened = await post.opened()
+    post.hotspot.fault = DOWN
+    assert (await post.gate.extend(opened, Duration(600))).ends_s == NOW_S + 4_200
+
+
+@pytest.mark.parametrize("state", [GrantState.ENDING, GrantState.ENDED])
+async def test_what_is_over_is_neither_revoked_nor_extended(post: Post, state):
+    over = await post.owed(state=state, starts_at_s=NOW_S, ends_at_s=NOW_S + 3_600)
+    with pytest.raises(Conflict, match="This grant is over already"):
+        await post.gate.revoke(over)
+    with pytest.raises(Conflict, match="This grant is over already"):
+        await post.gate.extend(over, Duration(60))
+    assert await post.stored() == over
 
 
 # ── repairing, claiming ──

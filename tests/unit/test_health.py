@@ -11,6 +11,7 @@ from gateway.catalogue import Catalogue, Owner, Router, Site
 from gateway.health import Health, Report
 from gateway.heartbeat import Heartbeat
 from gateway.metrics import Metrics
+from gateway.providers.base import Circuit
 from gateway.store.database import Database
 from tests.fakeclock import FakeClock
 from tests.fakehotspot import FakeHotspot
@@ -61,12 +62,18 @@ def test_a_clock_that_is_not_trusted_stops_no_sale():
     assert report(clock_trusted=False).ready
 
 
+def test_a_provider_that_is_down_is_named_and_does_not_have_the_gateway_restarted():
+    assert report(circuits={1: Circuit.OPEN}).ready
+
+
 def test_a_report_names_each_condition():
-    assert report(routers={1: ("Kiosk", True), 2: ("Market", None)}).as_json() == {
+    said = report(routers={1: ("Kiosk", True), 2: ("Market", None)}, circuits={1: Circuit.HALF_OPEN})
+    assert said.as_json() == {
         "ready": True,
         "database": "ok",
         "clock": "ok",
         "routers": [{"id": 1, "name": "Kiosk", "reachable": True}, {"id": 2, "name": "Market", "reachable": None}],
+        "providers": [{"owner": 1, "circuit": "half_open"}],
     }
 
 

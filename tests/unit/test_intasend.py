@@ -109,7 +109,8 @@ async def test_the_mixin_makes_the_other_classes_of_the_sdk_awaitable_too(
 
 async def test_without_a_base_url_each_environment_has_the_host_of_the_sdk(http: aiohttp.ClientSession) -> None:
     sandbox = IntaSend(account(), http)
-    live = IntaSend(account(environment=Environment.LIVE), http)
+    keys = account(environment=Environment.LIVE, publishable_key="ISPubKey_live_1", secret_key=Secret("ISSecretKey_live_1"))
+    live = IntaSend(keys, http)
     assert sandbox._pushing._transport.base_url == "https://sandbox.intasend.com/api/v1/"
     assert live._reading._transport.base_url == "https://payment.intasend.com/api/v1/"
 

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from gateway.metrics import Metrics
+from gateway.providers.base import Circuit
 
 
 @pytest.fixture
@@ -54,19 +55,20 @@ def test_no_label_is_made_of_an_id(metrics: Metrics, log: logging.Logger):
 
 
 def test_the_gauges_show_how_things_stand_now(metrics: Metrics):
-    metrics.show(routers={1: True, 2: False}, clock_trusted=True, grants={"owed": 3, "active": 0})
+    metrics.show(routers={1: True, 2: False}, clock_trusted=True, grants={"owed": 3, "active": 0}, circuits={1: Circuit.OPEN})
     assert {name: value for name, value in shown(metrics).items() if "actions" not in name} == {
         'hotspot_gateway_router_up{router="1"}': 1,
         'hotspot_gateway_router_up{router="2"}': 0,
         "hotspot_gateway_clock_trusted": 1,
         'hotspot_gateway_grants{state="owed"}': 3,
         'hotspot_gateway_grants{state="active"}': 0,
+        'hotspot_gateway_provider_circuit{owner="1"}': 2,
     }
 
 
 def test_a_router_that_is_out_of_service_is_not_shown_any_more(metrics: Metrics):
-    metrics.show(routers={1: True, 2: True}, clock_trusted=True, grants={})
-    metrics.show(routers={2: True}, clock_trusted=False, grants={})
+    metrics.show(routers={1: True, 2: True}, clock_trusted=True, grants={}, circuits={})
+    metrics.show(routers={2: True}, clock_trusted=False, grants={}, circuits={})
     assert [name for name in shown(metrics) if "router_up" in name] == ['hotspot_gateway_router_up{router="2"}']
     assert shown(metrics)["hotspot_gateway_clock_trusted"] == 0
 

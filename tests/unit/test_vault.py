@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Code, EncryptionKeyMismatch, Internal
 from gateway.identity import Secret
-from gateway.vault import KEY_FILE, Vault, keys_in
+from gateway.vault import KEY_FILE, Vault, add_key, drop_old_keys, keys_in
 
 SECRET = Secret("ISSecretKey_live_0123")
 
@@ -113,3 +113,42 @@ def test_a_power_cut_while_the_key_is_made_leaves_none_behind(tmp_path, monkeypa
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path):
     with pytest.raises(OSError, match="No such file or directory"):
         keys_in(tmp_path / "gone")
+
+
+def test_a_new_key_comes_before_the_old_ones_and_the_old_ones_can_be_dropped(tmp_path):
+    (old,) = keys_in(tmp_path)
+    new, *others = add_key(tmp_path)
+    assert others == [old]
+    assert keys_in(tmp_path) == (new, old)
+    drop_old_keys(tmp_path)
+    assert keys_in(tmp_path) == (new,)
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("change", [add_key, drop_old_keys])
+def test_a_power_cut_while_keys_change_leaves_them_as_they_were(tmp_path, monkeypatch, change):
+    def cut(_: int) -> None:
+        raise InterruptedError
+
+    before = add_key(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.vault.os.fsync", cut)
+        with pytest.raises(InterruptedError):
+            change(tmp_path)
+    assert keys_in(tmp_path) == before
+
+
+def test_whoever_changes_the_key_leaves_it_to_the_user_who_had_it(tmp_path, monkeypatch):
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr("gateway.vault.os.fchown", lambda _, user, group: given.append((user, group)))
+    keys_in(tmp_path)
+    add_key(tmp_path)
+    there = (tmp_path / KEY_FILE).stat()
+    assert given == [(there.st_uid, there.st_gid)]
+
+
+def test_a_derived_key_belongs_to_its_purpose_and_to_the_newest_key():
+    derived = Vault((NEW, OLD)).derive("tokens")
+    assert derived == Vault((NEW,)).derive("tokens")
+    assert derived not in {Vault((NEW,)).derive("another"), Vault((OLD, NEW)).derive("tokens"), NEW}
+    assert len(bytes.fromhex(derived.reveal())) == 32

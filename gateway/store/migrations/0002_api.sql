@@ -43,6 +43,8 @@ CREATE INDEX payment_asked_from ON payment (asked_from, created_at_s) WHERE aske
 CREATE INDEX payment_of_link ON payment (link_id) WHERE link_id IS NOT NULL;
 CREATE INDEX payment_receipt ON payment (receipt) WHERE receipt IS NOT NULL;
 CREATE INDEX payment_open_link ON payment (created_at_s) WHERE link_open = 1;
+-- Links that are paid and may be paid again by mistake.
+CREATE INDEX payment_paid_link ON payment (paid_at_s) WHERE kind = 'link' AND paid_at_s IS NOT NULL;
 
 -- What moves the remaining time of a link's payer to the device in hand.
 ALTER TABLE access_grant ADD COLUMN claim_code TEXT;
@@ -65,8 +67,10 @@ CREATE TABLE idempotency (
     key          TEXT    NOT NULL,
     path         TEXT    NOT NULL,
     body_digest  TEXT    NOT NULL,
+    payment_id   TEXT    NOT NULL REFERENCES payment (id),
     status       INTEGER,
     answer       TEXT,
     created_at_s REAL    NOT NULL,
     PRIMARY KEY (owner_id, key)
 ) STRICT;
+CREATE INDEX idempotency_age ON idempotency (created_at_s);

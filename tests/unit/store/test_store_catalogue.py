@@ -1,4 +1,4 @@
-"""Owners, credentials, routers and packages in the database: what the file declares is there, what it drops is only put away."""
+"""Owners, routers and packages in the database: what the file declares is there, what it drops is only put away."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,17 +10,14 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway.catalogue import Catalogue
-from gateway.config import IntaSendConfig, OwnerConfig
+from gateway.config import OwnerConfig
 from gateway.errors import EncryptionKeyMismatch, Invalid
 from gateway.hotspot.base import Way
 from gateway.identity import Secret
-from gateway.providers.base import Environment, ProviderAccount
 from gateway.store import catalogue as catalogue_rows
 from gateway.vault import Vault
 from tests.ledger import DAY, HOUR, LOGIN, OWNER, ROUTER, VAULT, in_memory
 
-ACCOUNT = ProviderAccount(Environment.LIVE, "ISPubKey_live_p", Secret("ISSecretKey_live_s"), Secret("word-of-webhooks"), None)
-SELLER = replace(OWNER, intasend=IntaSendConfig(None, ACCOUNT))
 OTHER = replace(OWNER, id=2, username="otieno", name="Otieno", public_key="0" * 32, routers=())
 STRANGER = Vault((Secret(Fernet.generate_key().decode()),))
 
@@ -38,10 +35,6 @@ def declare(tx: sqlite3.Connection, *owners: OwnerConfig) -> dict[str, str]:
 
 def load(tx: sqlite3.Connection) -> Catalogue:
     return catalogue_rows.load(tx, VAULT)
-
-
-def account(tx: sqlite3.Connection, owner_id: int = 1, base_url: str | None = None) -> ProviderAccount | None:
-    return catalogue_rows.account(tx, owner_id, VAULT, base_url)
 
 
 def everything(tx: sqlite3.Connection) -> str:
@@ -79,11 +72,10 @@ def test_every_setting_of_a_router_and_of_a_package_comes_back(tx):
 
 
 def test_declaring_the_same_again_changes_nothing(tx):
-    declare(tx, SELLER, OTHER)
+    declare(tx, OWNER, OTHER)
     before = load(tx)
-    declare(tx, SELLER, OTHER)
+    declare(tx, OWNER, OTHER)
     assert (load(tx).owners, load(tx).routers) == (before.owners, before.routers)
-    assert [row[0] for row in tx.execute("SELECT count(*) FROM credential")] == [1]
 
 
 def test_a_change_in_the_file_is_taken_over(tx):
@@ -110,13 +102,12 @@ def test_a_router_and_an_owner_that_disappear_are_out_of_service_and_back_when_t
 
 
 def test_nothing_that_was_declared_is_ever_deleted(tx):
-    declare(tx, SELLER)
+    declare(tx, OWNER)
     declare(tx)
     counts = {
         table: tx.execute(f"SELECT count(*), sum(active) FROM {table}").fetchone() for table in ("owner", "router", "package")
     }
     assert {table: tuple(row) for table, row in counts.items()} == {"owner": (1, 0), "router": (1, 0), "package": (2, 0)}
-    assert account(tx) is None
 
 
 def test_a_router_whose_owner_is_gone_is_not_in_service_whoever_made_it(tx):
@@ -191,60 +182,14 @@ def test_what_was_made_through_the_api_stays_when_the_file_is_read(tx):
     assert list(load(tx).owners) == [9]
 
 
-def test_an_owners_provider_keys_come_back_opened(tx):
-    declare(tx, SELLER)
-    assert account(tx) == ACCOUNT
-    assert account(tx, base_url="http://127.0.0.1:1/") == replace(ACCOUNT, base_url="http://127.0.0.1:1/")
-
-
-def test_keys_without_a_challenge_come_back_without_one(tx):
-    keys = replace(ACCOUNT, webhook_challenge=None)
-    declare(tx, replace(SELLER, intasend=IntaSendConfig(None, keys)))
-    assert account(tx) == keys
-
-
-def test_an_owner_without_keys_and_an_owner_who_lost_them_have_no_account(tx):
-    declare(tx, SELLER, OTHER)
-    assert account(tx, owner_id=2) is None
-    declare(tx, OWNER, OTHER)
-    assert account(tx) is None
-
-
-def test_the_newest_active_keys_are_used(tx):
-    declare(tx, SELLER)
-    newer = {
-        "id": 50,
-        "owner_id": 1,
-        "provider": "instasend",
-        "environment": "sandbox",
-        "publishable_key": "ISPubKey_test_new",
-        "secret_sealed": VAULT.seal(Secret("new")),
-    }
-    made_by_api(tx, "credential", newer)
-    assert (account(tx) or ACCOUNT).publishable_key == "ISPubKey_test_new"
-    tx.execute("UPDATE credential SET active = 0 WHERE id = 50")
-    assert account(tx) == ACCOUNT
-
-
 def test_no_secret_can_be_read_from_the_file(tx):
-    declare(tx, SELLER)
+    declare(tx, OWNER)
     written = everything(tx)
-    assert "ISPubKey_live_p" in written
-    for secret in (ACCOUNT.secret_key, ACCOUNT.webhook_challenge, LOGIN.password):
-        assert secret is not None
-        assert secret.reveal() not in written
+    assert LOGIN.username in written
+    assert LOGIN.password.reveal() not in written
 
 
 def test_secrets_that_do_not_open_are_told_in_the_specifications_sentence(tx):
-    declare(tx, SELLER)
+    declare(tx, OWNER)
     with pytest.raises(EncryptionKeyMismatch, match=r"^Failed to decrypt private key: Invalid encryption key$"):
-        catalogue_rows.account(tx, 1, STRANGER, None)
-    with pytest.raises(EncryptionKeyMismatch):
         catalogue_rows.load(tx, STRANGER)
-
-
-def test_after_a_change_of_keys_declaring_again_seals_with_the_new_one(tx):
-    new = Secret(Fernet.generate_key().decode())
-    declare(tx, SELLER)
-    catalogue_rows.declare(tx, (SELLER,), Vault((new,)))
-    assert catalogue_rows.account(tx, 1, Vault((new,)), None) == ACCOUNT

@@ -2,7 +2,7 @@ import pytest
 
 from tests.e2e.conftest import brief_grace, open_site, world
 from tests.e2e.world import World
-from tests.unit.web.requests import Send, sender
+from tests.unit.web.requests import Send, as_owner, sender
 
 __all__ = ["brief_grace", "open_site", "world"]
 
@@ -10,3 +10,9 @@ __all__ = ["brief_grace", "open_site", "world"]
 @pytest.fixture
 def send(world: World) -> Send:
     return sender(world)
+
+
+@pytest.fixture
+async def own(world: World) -> Send:
+    """Sends as the owner njeri, with a Bearer token."""
+    return await as_owner(world)

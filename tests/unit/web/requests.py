@@ -47,6 +47,25 @@ def sender(world: World) -> Send:
     return sent
 
 
+async def as_owner(world: World, username: str = "njeri") -> Send:
+    """Sends one request with a Bearer token of that owner."""
+    send, bearer = sender(world), await world.login(username)
+
+    async def sent(method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        return await send(method, path, body, key=None, **bearer, **headers)
+
+    return sent
+
+
+def with_stranger(document: dict[str, Any]) -> None:
+    """An edit of the configuration: Mwangi sells as well, at router 9, package 90, and knows nobody's things but his own."""
+    first = document["owners"][0]
+    package = {"id": 90, "name": "his hour", "price": "40", "duration": "1h"}
+    router = {**first["routers"][0], "id": 9, "name": "Mwangi", "host": "10.9.9.8", "packages": [package]}
+    stranger = {"id": 2, "username": "mwangi", "public_key": "0" * 32, "password_hash": first["password_hash"]}
+    document["owners"].append({**stranger, "routers": [router]})
+
+
 def purchase(**changes: Any) -> dict[str, Any]:
     """The specification's request; `...` leaves a field out."""
     body = {

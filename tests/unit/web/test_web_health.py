@@ -17,7 +17,9 @@ async def test_a_gateway_that_can_sell_is_ready(send: Send) -> None:
     assert (await send("GET", "/healthz")).json == {"status": "ok"}
     answer = await send("GET", "/readyz")
     routers = [{"id": 1, "name": "Kiosk", "reachable": True}]
-    assert (answer.status, answer.json) == (200, {"ready": True, "database": "ok", "clock": "ok", "routers": routers})
+    providers = [{"owner": 1, "circuit": "closed"}]
+    assert answer.status == 200
+    assert answer.json == {"ready": True, "database": "ok", "clock": "ok", "routers": routers, "providers": providers}
 
 
 async def test_strangers_find_nothing_there(world: World, send: Send) -> None:
@@ -86,6 +88,7 @@ async def test_the_metrics_count_what_the_log_tells(world: World, send: Send, ca
     assert values["hotspot_gateway_router_up", "1"] == 1
     assert values["hotspot_gateway_clock_trusted",] == 1
     assert values["hotspot_gateway_grants", "active"] == 1
+    assert values["hotspot_gateway_provider_circuit", "1"] == 0
 
 
 async def test_the_metrics_are_named_as_prometheus_wants_them(world: World, send: Send) -> None:

@@ -4,20 +4,24 @@ import ipaddress
 from types import SimpleNamespace
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from gateway.web.peers import address_of
+from gateway.web.peers import address_of, client_address
 from gateway.web.services import SERVICES
 
 TRUSTED = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("10.0.0.0/8"))
 
 
-def seen_from(remote: str, *forwarded: str, trusted: tuple[object, ...] = TRUSTED) -> str:
+def asked_by(remote: str, *forwarded: str, trusted: tuple[object, ...] = TRUSTED) -> web.Request:
     headers = CIMultiDict([("X-Forwarded-For", line) for line in forwarded])
     app = {SERVICES: SimpleNamespace(config=SimpleNamespace(server=SimpleNamespace(trusted_proxies=trusted)))}
-    request = make_mocked_request("GET", "/metrics", headers=headers, app=app).clone(remote=remote)
-    return str(address_of(request))
+    return make_mocked_request("GET", "/metrics", headers=headers, app=app).clone(remote=remote)
+
+
+def seen_from(remote: str, *forwarded: str, trusted: tuple[object, ...] = TRUSTED) -> str:
+    return str(address_of(asked_by(remote, *forwarded, trusted=trusted)))
 
 
 @pytest.mark.parametrize(
@@ -43,3 +47,21 @@ def test_a_proxy_is_believed_as_far_as_it_is_trusted(remote: str, forwarded: tup
 
 def test_nobody_is_believed_when_no_proxy_is_trusted() -> None:
     assert seen_from("127.0.0.1", "192.168.88.7", trusted=()) == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("remote", "counted"),
+    [
+        ("192.168.88.7", "192.168.88.7"),
+        ("::ffff:192.168.88.7", "192.168.88.7"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::/64"),
+        ("", "unknown"),
+    ],
+)
+def test_limits_count_an_ipv6_client_by_its_network(remote: str, counted: str) -> None:
+    assert client_address(asked_by(remote)) == counted
+
+
+def test_limits_count_who_stands_behind_a_trusted_proxy() -> None:
+    assert client_address(asked_by("127.0.0.1", "192.168.88.7")) == "192.168.88.7"

@@ -1,0 +1,34 @@
+"""What was sold: the payments of an owner, and what each bought. Reads only."""
+
+from gateway.catalogue import Owner
+from gateway.settlement import Standing
+from gateway.store import access as grant_rows
+from gateway.store import payments as payment_rows
+from gateway.store.database import Database, Transaction
+from gateway.store.pages import Page, Span
+from gateway.store.payments import PaymentFilter
+
+
+class Records:
+    """The payments of each owner, and nobody else's."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def payments(self, owner: Owner, wanted: PaymentFilter, span: Span) -> Page[Standing]:
+        """The owner's payments, newest first."""
+
+        def work(tx: Transaction) -> Page[Standing]:
+            page = payment_rows.page(tx, owner.id, wanted, span)
+            return Page([Standing(payment, grant_rows.of_payment(tx, payment.id)) for payment in page.entries], page.next)
+
+        return await self._db.read(work)
+
+    async def payment(self, owner: Owner, payment_id: str) -> Standing:
+        """One payment as we know it, without asking the provider. Raises NotFound, also for somebody else's."""
+
+        def work(tx: Transaction) -> Standing:
+            payment = payment_rows.owned(tx, payment_id, owner.id)
+            return Standing(payment, grant_rows.of_payment(tx, payment.id))
+
+        return await self._db.read(work)
