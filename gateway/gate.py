@@ -75,9 +75,12 @@ class Gate:
         """
         mac = _device_of(grant)
         async with self._lock(mac):
-            ending = await self._db.write(lambda tx: self._due(tx, grant.id, because))
+            grant = await self._db.read(lambda tx: grant_rows.get(tx, grant.id))
             if grant.state is GrantState.ACTIVE:
+                ending = await self._db.write(lambda tx: self._due(tx, grant.id, because))
                 log.info("over: the %s of %s is used up", because, mac, extra=_ids(ending, "due"))
+            elif grant.state is not GrantState.ENDING:
+                return grant  # somebody was quicker
             queue = await self._queue(mac)
             await self._repair(mac, queue)
             ended = await self._db.write(lambda tx: self._change(tx, grant.id, GrantEvent.SHUT))
@@ -112,7 +115,7 @@ class Gate:
 
     def _wanted(self, mac: MacAddress, ip: IpAddress | None, queue: Sequence[Grant], now_s: float) -> WantedAccess:
         grant, until_s = current(queue), horizon_s(queue)
-        package = self._site.catalogue.routers[self.router_id].packages[grant.package_id]
+        package = self._site.catalogue.package(grant.package_id)
         return WantedAccess(
             grant_id=grant.id,
             mac=mac,
@@ -156,8 +159,6 @@ class Gate:
 
     def _due(self, tx: Transaction, grant_id: str, because: str) -> Grant:
         now_s, grant = self._clock.wall_s(), grant_rows.get(tx, grant_id)
-        if grant.state is GrantState.ENDING:
-            return grant
         ending = grant_rows.change(tx, grant, GrantEvent.DUE, now_s, ended_because=because)
         queue = grant_rows.queue(tx, self.router_id, _device_of(grant))
         for before, after in zip(queue, moved_up(queue, now_s), strict=True):

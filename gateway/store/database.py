@@ -134,6 +134,9 @@ class Database:
             await self.write(lambda tx: tx.execute("UPDATE clock SET id = id"))
         except NotStored:
             return False
+        except sqlite3.DatabaseError as fault:
+            log.error("the database is damaged: %s", fault, extra={"action": "database_damaged"})  # noqa: TRY400
+            return False
         return True
 
     async def _flush(self) -> None:
