@@ -74,8 +74,8 @@ class Daemon:
         self.site = Site(Catalogue([], []), {}, {})
         self.scheduler = Scheduler(clock)
         self.heartbeat = Heartbeat(db, clock)
-        self.settlement = Settlement(self.site, db, clock, self.scheduler)
-        self.sales = Sales(self.site, db, clock, self.scheduler)
+        self.settlement = Settlement(self.site, db, self.heartbeat, self.scheduler)
+        self.sales = Sales(self.site, db, self.heartbeat, self.scheduler)
         self.health = Health(self.site, db, self.heartbeat, self.metrics)
         self.port = 0
         """Where it listens; known once it does."""
@@ -103,7 +103,7 @@ class Daemon:
     def begin(self) -> None:
         """Start the jobs that belong to no router."""
         self.scheduler.add(self.heartbeat)
-        self.scheduler.add(Settle(self.settlement, self.db, self.clock, random.Random()))  # noqa: S311 - spreads questions
+        self.scheduler.add(Settle(self.settlement, self.db, self.heartbeat, random.Random()))  # noqa: S311 - spreads questions
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -152,10 +152,10 @@ class Daemon:
 
     def _connect(self, router: Router) -> None:
         self._put(router.id, (router.login, MikrotikHotspot(router.login, self.clock)))
-        gate = Gate(router.id, self.site, self.db, self.clock, self.scheduler.wake)
-        self.scheduler.add(Compare(gate, self.db, self.clock))
+        gate = Gate(router.id, self.site, self.db, self.heartbeat, self.scheduler.wake)
+        self.scheduler.add(Compare(gate, self.db, self.heartbeat))
         self.scheduler.add(Open(gate, self.db))
-        self.scheduler.add(Close(gate, self.db, self.clock, self.heartbeat))
+        self.scheduler.add(Close(gate, self.db, self.heartbeat))
 
     async def _disconnect(self, router_id: int) -> None:
         for kind in ("compare", "open", "close"):

@@ -76,11 +76,11 @@ class Gate:
         mac = _device_of(grant)
         async with self._lock(mac):
             grant = await self._db.read(lambda tx: grant_rows.get(tx, grant.id))
-            if grant.state is GrantState.ACTIVE:
+            if grant.state in {GrantState.ENDED, GrantState.REVOKED}:
+                return grant  # somebody was quicker
+            if grant.state is not GrantState.ENDING:
                 ending = await self._db.write(lambda tx: self._due(tx, grant.id, because))
                 log.info("over: the %s of %s is used up", because, mac, extra=_ids(ending, "due"))
-            elif grant.state is not GrantState.ENDING:
-                return grant  # somebody was quicker
             queue = await self._queue(mac)
             await self._repair(mac, queue)
             ended = await self._db.write(lambda tx: self._change(tx, grant.id, GrantEvent.SHUT))
@@ -107,9 +107,8 @@ class Gate:
         return await self.hotspot.authorize(self._wanted(mac, ip, queue, now_s))
 
     async def _repair(self, mac: MacAddress, queue: Sequence[Grant]) -> None:
-        ip = current(queue).ip if queue else None
         try:
-            await self._show(mac, ip, queue, self._clock.wall_s())
+            await self._show(mac, None, queue, self._clock.wall_s())  # wherever it is by now
         except DeviceAbsent:
             log.debug("%s is not there at the moment", mac, extra={"action": "absent"})
 
