@@ -24,7 +24,7 @@ test: $(VENV)/.tests  ## Lint, types and every test. ARGS="-k expiry" goes to py
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
 
 clean:  ## Removes .venv and what the tools left behind
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

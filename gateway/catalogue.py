@@ -73,11 +73,19 @@ class Catalogue:
     def __init__(self, owners: Iterable[Owner], routers: Iterable[Router]) -> None:
         self.owners = {owner.id: owner for owner in owners}
         self.routers = {router.id: router for router in routers}
+        self._packages = {package.id: package for router in self.routers.values() for package in router.packages.values()}
         self._by_key = {_digest(owner.public_key): owner for owner in self.owners.values()}
 
     def owner_with_key(self, public_key: str) -> Owner | None:
         """The owner of a public API key. Looked up by digest, so that the time taken says nothing about the keys."""
         return self._by_key.get(_digest(public_key.lower()))
+
+    def package(self, package_id: int) -> Package:
+        """A package, on sale or not, at whichever router it stands now. Raises NotFound."""
+        try:
+            return self._packages[package_id]
+        except KeyError:
+            raise NotFound("Package not found") from None
 
     def router(self, owner_id: int, router_id: int) -> Router:
         """That owner's router. Raises NotFound, also when it is somebody else's."""

@@ -70,7 +70,7 @@ def demonstrate(port: int) -> None:
 
     A router, IntaSend and two phones run beside the daemon; it says what to open in your browser. Ctrl+C ends it.
     """
-    _finish(lambda: demo.run(port, _until_signalled))
+    _finish(lambda: demo.run(port, _until_signalled, click.echo))
 
 
 @main.command()
@@ -94,7 +94,7 @@ def simulate(which: str, port: int) -> None:
 
     For people who write portals, or another gateway. It says where it listens and what opens it.
     """
-    _finish(lambda: demo.simulate(which, port, _stopped))
+    _finish(lambda: demo.simulate(which, port, _stopped, click.echo))
 
 
 @main.command("hash-password")
@@ -130,8 +130,10 @@ async def _run(path: Path) -> None:
         with _on_hangup(lambda: daemon.scheduler.in_hand(_reload(daemon, path))):
             notify("READY=1")
             log.info("ready on port %s", daemon.port, extra={"action": "ready"})
-            await _until_signalled(daemon)
-            notify("STOPPING=1")
+            try:
+                await _until_signalled(daemon)
+            finally:
+                notify("STOPPING=1")
 
 
 async def _reload(daemon: Daemon, path: Path) -> None:

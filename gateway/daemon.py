@@ -96,14 +96,14 @@ class Daemon:
         self.scheduler = Scheduler(clock)
         self.exchanges = Exchanges(db, clock, self.scheduler)
         self.heartbeat = Heartbeat(db, clock)
-        self.settlement = Settlement(self.site, db, clock, self.scheduler)
-        self.sales = Sales(self.site, db, clock, self.scheduler)
-        self.links = Links(self.site, db, clock, self.scheduler, sales=self.sales, settlement=self.settlement)
-        self.idempotency = Idempotency(db, clock)
-        self.accounts = Accounts(self.site, db, clock, Tokens(vault.derive("tokens"), clock), self._load_catalogue)
-        self.credentials = Credentials(db, clock, vault, self.connect, self.open_accounts)
+        self.settlement = Settlement(self.site, db, self.heartbeat, self.scheduler)
+        self.sales = Sales(self.site, db, self.heartbeat, self.scheduler)
+        self.links = Links(self.site, db, self.heartbeat, self.scheduler, sales=self.sales, settlement=self.settlement)
+        self.idempotency = Idempotency(db, self.heartbeat)
+        self.accounts = Accounts(self.site, db, self.heartbeat, Tokens(vault.derive("tokens"), self.heartbeat), self._load_catalogue)
+        self.credentials = Credentials(db, self.heartbeat, vault, self.connect, self.open_accounts)
         self.health = Health(self.site, db, self.heartbeat, self.metrics)
-        self.inventory = Inventory(db, vault, clock, self.refresh, self._inspector)
+        self.inventory = Inventory(db, vault, self.heartbeat, self.refresh, self._inspector)
         self.records = Records(db)
         self.grants = Grants(db, self.gate)
         self.port = 0
@@ -194,7 +194,7 @@ class Daemon:
     def gate(self, router_id: int) -> Gate:
         """The one gate of a router: whoever opens, closes or revokes there waits for each other. Also of one not in service."""
         if router_id not in self._gates:
-            self._gates[router_id] = Gate(router_id, self.site, self.db, self.clock, self.scheduler.wake)
+            self._gates[router_id] = Gate(router_id, self.site, self.db, self.heartbeat, self.scheduler.wake)
         return self._gates[router_id]
 
     def _inspector(self, login: RouterLogin) -> Inspector:
@@ -207,8 +207,8 @@ class Daemon:
         """Start the jobs that belong to no router."""
         self.scheduler.add(self.heartbeat)
         self.scheduler.add(self.exchanges)
-        self.scheduler.add(Settle(self.settlement, self.db, self.clock, random.Random()))  # noqa: S311 - spreads questions
-        self.scheduler.add(CloseLinks(self.links, self.clock))
+        self.scheduler.add(Settle(self.settlement, self.db, self.heartbeat, random.Random()))  # noqa: S311 - spreads questions
+        self.scheduler.add(CloseLinks(self.links, self.heartbeat))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -258,9 +258,9 @@ class Daemon:
     def _connect(self, router: Router) -> None:
         self._put(router.id, (router.login, MikrotikHotspot(router.login, self.clock)))
         gate = self.gate(router.id)
-        self.scheduler.add(Compare(gate, self.db, self.clock))
+        self.scheduler.add(Compare(gate, self.db, self.heartbeat))
         self.scheduler.add(Open(gate, self.db))
-        self.scheduler.add(Close(gate, self.db, self.clock, self.heartbeat))
+        self.scheduler.add(Close(gate, self.db, self.heartbeat))
 
     async def _disconnect(self, router_id: int) -> None:
         for kind in ("compare", "open", "close"):

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import click
-
 from gateway import config
 from gateway.clock import Clock, SystemClock
 from gateway.daemon import Daemon, running
@@ -73,6 +71,10 @@ _WELCOME = """
 """
 
 
+Show = Callable[[str], None]
+"""Says something to the person who started it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What stands around the daemon."""
@@ -82,7 +84,7 @@ class Surroundings:
     phones: tuple[SimulatedPhone, SimulatedPhone]
 
 
-async def run(port: int, until_done: Callable[[Daemon], Awaitable[None]]) -> None:
+async def run(port: int, until_done: Callable[[Daemon], Awaitable[None]], show: Show) -> None:
     """Run the demonstration until the caller's wait is over. Raises Internal when the port is taken."""
     clock = SystemClock()
     with TemporaryDirectory(prefix="hotspot-gateway-demo-") as folder:
@@ -91,26 +93,24 @@ async def run(port: int, until_done: Callable[[Daemon], Awaitable[None]]) -> Non
             portal, intasend = f"http://127.0.0.1:{daemon.port}", around.intasend.origin
             for phone in around.phones:
                 phone.portal_url = f"{portal}/?mac={phone.mac}&ip={phone.ip}"
-            click.echo(_WELCOME.format(portal=portal, intasend=intasend, router_port=around.router.port))
+            show(_WELCOME.format(portal=portal, intasend=intasend, router_port=around.router.port))
             await until_done(daemon)
 
 
-async def simulate(which: str, port: int, until_done: Callable[[], Awaitable[None]]) -> None:
+async def simulate(which: str, port: int, until_done: Callable[[], Awaitable[None]], show: Show) -> None:
     """Run one simulator by itself until the caller's wait is over. Raises OSError when the port is taken."""
     clock = SystemClock()
     if which == "router":
         router = SimulatedRouter(clock)
         router.join("AA:BB:CC:DD:EE:FF", "192.168.1.100")
         await router.start(port=port)
-        click.echo(f"RouterOS API on 127.0.0.1:{router.port}, user gateway, password gateway, one phone on the hotspot")
+        show(f"RouterOS API on 127.0.0.1:{router.port}, user gateway, password gateway, one phone on the hotspot")
         await until_done()
         await router.stop()
     else:
         intasend = SimulatedIntaSend(clock)
         await intasend.start(port=port)
-        click.echo(
-            f"IntaSend on {intasend.base_url}, keys ISPubKey_test_demo and ISSecretKey_test_demo, invoices at {intasend.origin}/"
-        )
+        show(f"IntaSend on {intasend.base_url}, keys ISPubKey_test_demo and ISSecretKey_test_demo, invoices at {intasend.origin}/")
         await until_done()
         await intasend.stop()
 

@@ -136,9 +136,8 @@ class Gate:
         return await self.hotspot.authorize(self._wanted(mac, ip, queue, now_s))
 
     async def _repair(self, mac: MacAddress, queue: Sequence[Grant]) -> None:
-        ip = current(queue).ip if queue else None
         try:
-            await self._show(mac, ip, queue, self._clock.wall_s())
+            await self._show(mac, None, queue, self._clock.wall_s())  # wherever it is by now
         except DeviceAbsent:
             log.debug("%s is not there at the moment", mac, extra={"action": "absent"})
 
@@ -155,7 +154,7 @@ class Gate:
 
     def _wanted(self, mac: MacAddress, ip: IpAddress | None, queue: Sequence[Grant], now_s: float) -> WantedAccess:
         grant, until_s = current(queue), horizon_s(queue)
-        package = self._site.catalogue.routers[self.router_id].packages[grant.package_id]
+        package = self._site.catalogue.package(grant.package_id)
         return WantedAccess(
             grant_id=grant.id,
             mac=mac,

@@ -38,7 +38,7 @@ class Report:
         return {
             "ready": self.ready,
             "database": "ok" if self.database_writable else "not writable",
-            "clock": "ok" if self.clock_trusted else "behind the time already seen: nobody is shut out by it",
+            "clock": "ok" if self.clock_trusted else "behind the time already seen, and not believed",
             "routers": [{"id": key, "name": name, "reachable": up} for key, (name, up) in self.routers.items()],
             "providers": [{"owner": owner_id, "circuit": circuit.value} for owner_id, circuit in self.circuits.items()],
         }

@@ -1,8 +1,9 @@
-"""Whether the wall clock may be believed.
+"""The time that the flows go by: the wall clock where it may be believed, a lower bound of the truth where it may not.
 
-Most Pis have no battery clock: after a power cut they resume near the moment of the cut and step forward when a time server
-answers (facts, platform B2). The newest wall time ever seen is kept in the database; a clock behind it is wrong for certain, and
-nobody is shut out by it. Selling goes on, and the router's own limit counts on regardless.
+Most Pis have no battery clock: after a power cut they resume near the moment of the cut, or hours before it, and step forward when
+a time server answers (facts, platform B2). The newest wall time ever seen is kept in the database; a clock behind it is wrong for
+certain. Then time is what was seen last plus what has passed since: never later than the truth, so that nobody is shut out early,
+and never standing still, so that nobody stays on for hours.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ BEAT_S = 60.0
 
 
 class Heartbeat:
-    """The job that keeps the time, and the judgement that rests on it."""
+    """A `Clock` that does not run behind what was already seen, and the job that keeps what was seen."""
 
     name = "heartbeat"
 
@@ -28,22 +29,39 @@ class Heartbeat:
         self._db = db
         self._clock = clock
         self._newest_wall_s = 0.0
+        self._newest_at_s = clock.monotonic_s()
+        """When the newest wall time was seen, or read from the database, in monotonic seconds."""
 
     async def begin(self) -> None:
         """Read the newest time that was kept before this start."""
         self._newest_wall_s = await self._db.read(clock_rows.newest_wall_s)
+        self._newest_at_s = self._clock.monotonic_s()
         if not self.clock_is_trusted:
-            log.warning("the clock is behind the time already seen: nobody is shut out by it", extra={"action": "clock_untrusted"})
+            log.warning("the clock is behind the time already seen, and not believed", extra={"action": "clock_untrusted"})
 
     @property
     def clock_is_trusted(self) -> bool:
-        """False while the clock is behind a time that was already seen."""
+        """False while the wall clock is behind a time that was already seen."""
         return self._clock.wall_s() >= self._newest_wall_s
+
+    def wall_s(self) -> float:
+        """See `Clock`: what the wall clock says, or at least how late it must be."""
+        if self.clock_is_trusted:
+            return self._clock.wall_s()
+        return self._newest_wall_s + self._clock.monotonic_s() - self._newest_at_s
+
+    def monotonic_s(self) -> float:
+        """See `Clock`."""
+        return self._clock.monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        await self._clock.sleep(seconds)
 
     async def run_once(self) -> float:
         """Keep the time, if it is newer."""
         if self.clock_is_trusted:
-            self._newest_wall_s = self._clock.wall_s()
+            self._newest_wall_s, self._newest_at_s = self._clock.wall_s(), self._clock.monotonic_s()
             with contextlib.suppress(NotStored):  # told in the log; selling can wait for the disk, closing cannot
                 await self._db.write(lambda tx: clock_rows.note_wall_s(tx, self._newest_wall_s))
         return BEAT_S

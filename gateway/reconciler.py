@@ -16,7 +16,6 @@ from gateway.access import Grant, GrantState, current, horizon_s
 from gateway.clock import Clock
 from gateway.errors import GatewayError, RouterUnreachable
 from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
-from gateway.heartbeat import Heartbeat
 from gateway.hotspot.base import MarkedRow, Snapshot
 from gateway.identity import MacAddress
 from gateway.payments import LINK_LIFE_S, LISTEN_S, NOT_FOUND_S, Payment, PaymentState
@@ -136,17 +135,14 @@ class Open:
 class Close:
     """Ends the grants of one router whose time is over: a timer on the next one, which the database keeps."""
 
-    def __init__(self, gate: Gate, db: Database, clock: Clock, heartbeat: Heartbeat) -> None:
+    def __init__(self, gate: Gate, db: Database, clock: Clock) -> None:
         self._gate = gate
         self._db = db
         self._clock = clock
-        self._heartbeat = heartbeat
         self.name = f"close:{gate.router_id}"
 
     async def run_once(self) -> float | None:
         """End every grant that is due, and say how long it is until the next one."""
-        if not self._heartbeat.clock_is_trusted:
-            return PULSE_S
         grants = await self._db.read(
             lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE, GrantState.ENDING)
         )

@@ -46,7 +46,9 @@ class Scheduler:
         self._died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def add(self, job: Job) -> None:
-        """Start the loop of a job; its first run begins at once."""
+        """Start the loop of a job; its first run begins at once. ValueError when a job of that name is running."""
+        if job.name in self._loops:
+            raise ValueError(f"the job {job.name} is running already")
         self._woken[job.name] = woken = asyncio.Event()
         woken.set()
         loop = asyncio.create_task(self._loop(job), name=job.name)

@@ -197,6 +197,8 @@ def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float
     payment = payment_rows.get(tx, payment_id)
     event = _event(payment, report)
     facts = _facts(payment, event, report, now_s)
+    if payment.invoice_id is None and not payment_rows.invoice_is_taken(tx, report.invoice_id, payment):
+        facts["invoice_id"] = report.invoice_id
     news = any(getattr(payment, name) != value for name, value in facts.items())
     if not news and advance(payment.state, event) is payment.state:
         return payment, payment  # the tenth "still pending": nothing is written, the card lives longer
@@ -232,16 +234,12 @@ def _event(payment: Payment, report: InvoiceReport) -> PaymentEvent:
 
 
 def _facts(payment: Payment, event: PaymentEvent, report: InvoiceReport, now_s: float) -> dict[str, Any]:
-    """What a report adds to the record; a payment that is paid learns its receipt and nothing else."""
-    if payment.state is PaymentState.PAID:
+    """What a report adds to the record; a payment that is decided, and stays so, learns its receipt and nothing else."""
+    if advance(payment.state, event) is payment.state and not payment.is_undecided:
         return {"receipt": payment.receipt or report.receipt}
     if payment.is_link and event is PaymentEvent.UNRECOGNISED:
         return {}  # one attempt to pay of perhaps many
-    facts: dict[str, Any] = {
-        "invoice_id": payment.invoice_id or report.invoice_id,
-        "provider_state": report.word,
-        "receipt": report.receipt,
-    }
+    facts: dict[str, Any] = {"provider_state": report.word, "receipt": payment.receipt or report.receipt}
     facts["provider_payment_id"] = payment.provider_payment_id or report.payment_id
     if event is PaymentEvent.COMPLETE:
         facts |= {"paid_at_s": now_s, "failed_code": None, "failed_reason": None, "provider_state": "COMPLETE"}

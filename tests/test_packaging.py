@@ -166,7 +166,7 @@ class TestMake:
 
     def test_test_runs_lint_types_and_tests_in_this_order(self, clone: Path) -> None:
         assert self.make(clone, "test").returncode == 0
-        assert self.log(clone)[2:] == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m pytest"]
+        assert self.log(clone)[2:] == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m pytest --numprocesses 2"]
 
     def test_the_environment_is_built_once(self, clone: Path) -> None:
         self.make(clone, "test")

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from typing import Any
 
 from gateway.clock import Clock
 from gateway.errors import RouterRefused, RouterUnreachable
@@ -35,10 +36,17 @@ class Link:
     """
 
     def __init__(
-        self, login: RouterLogin, clock: Clock, *, deadline_s: float = COMMAND_S, random_share: Callable[[], float] = random.random
+        self,
+        login: RouterLogin,
+        clock: Clock,
+        *,
+        purpose: str = "commands",
+        deadline_s: float = COMMAND_S,
+        random_share: Callable[[], float] = random.random,
     ) -> None:
         self._login = login
         self._clock = clock
+        self._purpose = purpose
         self._deadline_s = deadline_s
         self._random_share = random_share
         self._turn = asyncio.Lock()
@@ -97,9 +105,7 @@ class Link:
         self._failures, self._refusal = 0, None
         self._conversation = conversation
         self.generation += 1
-        _log.info(
-            "router %s: connected", self._login.name, extra={"action": "router.connected", "router_id": self._login.router_id}
-        )
+        _log.info("router %s: connected for %s", self._login.name, self._purpose, extra=self._ids("router_connected"))
         return conversation
 
     async def _enter(self) -> Conversation:
@@ -137,12 +143,9 @@ class Link:
 
     def _unreachable(self, what: str, error: Exception) -> RouterUnreachable:
         if self.reachable is not False:  # once per outage, not once per attempt
-            _log.warning(
-                "router %s %s: %r",
-                self._login.name,
-                what,
-                error,
-                extra={"action": "router.lost", "router_id": self._login.router_id},
-            )
+            _log.warning("router %s %s: %r", self._login.name, what, error, extra=self._ids("router_lost"))
         self.reachable = False
         return RouterUnreachable(f"router {self._login.name} at {self._login.host}:{self._login.port} {what}")
+
+    def _ids(self, action: str) -> dict[str, Any]:
+        return {"action": action, "router": self._login.router_id}

@@ -53,7 +53,7 @@ class MikrotikHotspot:
         self._login = login
         self._probe_s = probe_s
         self._commands = Link(login, clock, deadline_s=deadline_s)
-        self._prints = Link(login, clock, deadline_s=deadline_s)
+        self._prints = Link(login, clock, purpose="long prints", deadline_s=deadline_s)
         self._hosts = Hosts(self._commands)
         self._server = login.hotspot_server or ANY_SERVER
         self._bindings = Bindings(self._commands, self._server, self._hosts)

@@ -41,8 +41,8 @@ class Survey:
         self._users = Table(link, "/ip/hotspot/user", "name,mac-address,profile,comment,limit-bytes-total,bytes-in,bytes-out")
         self._names = Table(link, "/ip/hotspot/user", "name")
         self._bindings = Table(link, "/ip/hotspot/ip-binding", "mac-address,type,bypassed,blocked,comment,disabled")
-        self._active = Table(link, "/ip/hotspot/active", "user,mac-address")
-        self._hosts = Table(link, "/ip/hotspot/host", "mac-address")
+        self._active = Table(link, "/ip/hotspot/active", "user,mac-address,address")
+        self._hosts = Table(link, "/ip/hotspot/host", "mac-address,address,to-address")
 
     async def take(self) -> Snapshot:
         """Read everything. Users come before sessions, so that one who is let in meanwhile is never seen as a stray."""
@@ -51,12 +51,16 @@ class Survey:
         bindings = await self._bindings.marked()
         active = await self._active.rows()
         hosts = await self._hosts.rows()
-        online = {(row.get("user", ""), mac) for row in active if (mac := mac_in(row.get("mac-address")))}
+        seen_at = _addresses(hosts)
+        sessions = [(row, mac) for row in active if (mac := mac_in(row.get("mac-address")))]
+        # A session at an address that the device has left keeps it out: it is not online by that.
+        online = {(row.get("user", ""), mac) for row, mac in sessions if _is_at(row.get("address", ""), seen_at.get(mac))}
+        logged_in = {(row.get("user", ""), mac) for row, mac in sessions}
         return Snapshot(
             uptime_s=uptime,
             rows=(*_user_rows(users, online), *_binding_rows(bindings)),
-            strays=await self._strays(online, {row.get("name", "") for row in users}),
-            hosts=frozenset(mac for row in hosts if (mac := mac_in(row.get("mac-address")))),
+            strays=await self._strays(logged_in, {row.get("name", "") for row in users}),
+            hosts=frozenset(seen_at),
         )
 
     async def _strays(self, online: set[tuple[str, MacAddress]], known: set[str]) -> tuple[MacAddress, ...]:
@@ -66,6 +70,19 @@ class Survey:
             return ()
         names = {row.get("name", "") for row in await self._names.rows()}
         return tuple(sorted({mac for user, mac in suspects if user not in names}))
+
+
+def _addresses(hosts: Iterable[Row]) -> dict[MacAddress, set[str]]:
+    """Where each device is, before and after universal NAT."""
+    found: dict[MacAddress, set[str]] = {}
+    for row in hosts:
+        if mac := mac_in(row.get("mac-address")):
+            found.setdefault(mac, set()).update((row.get("address", ""), row.get("to-address", "")))
+    return found
+
+
+def _is_at(address: str, seen_at: set[str] | None) -> bool:
+    return seen_at is None or address in seen_at
 
 
 def _user_rows(rows: Iterable[Row], online: set[tuple[str, MacAddress]]) -> Iterable[MarkedRow]:

@@ -134,7 +134,7 @@ class Users:
 
     async def _is_elsewhere(self, session: Row, wanted: WantedAccess) -> bool:
         """Whether the device has another address now: its session would stay with the old one, and keep it out, for minutes."""
-        if wanted.ip is None or session.get("address") == wanted.ip.text:
+        if wanted.ip is not None and session.get("address") == wanted.ip.text:
             return False
         hosts = await self._hosts.of(wanted.mac, wanted.ip)
         now = hosts[0] if hosts else None

@@ -134,6 +134,9 @@ class Database:
             await self.write(lambda tx: tx.execute("UPDATE clock SET id = id"))
         except NotStored:
             return False
+        except sqlite3.DatabaseError as fault:
+            log.error("the database is damaged: %s", fault, extra={"action": "database_damaged"})  # noqa: TRY400
+            return False
         return True
 
     async def _flush(self) -> None:
@@ -154,11 +157,9 @@ def _is_of_the_disk(fault: sqlite3.OperationalError) -> bool:
 
 
 def _settle(done: asyncio.Future[Any], outcome: Any) -> None:
-    if done.cancelled():
-        return
+    """Tell the caller; one who is gone has left its shield behind, which takes the outcome instead."""
     if isinstance(outcome, Exception):
         done.set_exception(outcome)
-        done.exception()  # the caller may be gone: its fault is then nobody's, not an unretrieved one
     else:
         done.set_result(outcome)
 

@@ -16,7 +16,7 @@ _IMPURE = {"asyncio", "time", "logging", "os", "io", "socket", "sqlite3", "subpr
 """Standard modules with which a pure module would do I/O, read a clock, draw lots or log."""
 
 BORDERS = {
-    "aiohttp": ("gateway/providers/*", "gateway/web/*", "gateway/simulators/*", "gateway/daemon.py"),
+    "aiohttp": ("gateway/providers/*", "gateway/web/*", "gateway/simulators/*", "gateway/daemon.py", "gateway/checks.py"),
     "aiohttp.web": ("gateway/web/*", "gateway/simulators/*", "gateway/daemon.py"),
     "aiosqlite": ("gateway/store/*",),
     "click": ("gateway/cli*",),
@@ -36,6 +36,7 @@ BORDERS = {
 
 _LAYERS = {
     "gateway.cli": "root",
+    "gateway.checks": "root",
     "gateway.demo": "root",
     "gateway.daemon": "root",
     "gateway.__main__": "root",

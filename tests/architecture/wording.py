@@ -59,8 +59,10 @@ TESTED_BY: dict[str, str] = {
     "gateway/providers/intasend_sdk.py": "tests/unit/test_intasend.py",
     "gateway/sales.py": "tests/e2e/test_refused_sales.py",
     "gateway/simulators/intasend/*": "tests/simulators/intasend/test_pushes.py",
+    "gateway/simulators/routeros/*": "tests/simulators/routeros/test_hotspot.py",
     "gateway/store/idempotency.py": "tests/unit/web/test_web_idempotent.py",
     "gateway/store/limits.py": "tests/e2e/test_push_limits.py",
+    "gateway/web/services.py": "tests/unit/web/test_web_app.py",
 }
 """Modules that have no test file of their own name, and the file that tests them: parts of one adapter are tested through it."""
 

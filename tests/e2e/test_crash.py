@@ -175,11 +175,8 @@ async def test_a_purchase_with_webhooks_ends_right_wherever_the_daemon_dies(
     expect_among(deaths, "Settlement.take_webhook")
 
 
-@both_moments
-async def test_a_purchase_ends_right_when_the_daemon_dies_of_its_recovery_as_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: Moment
-):
-    deaths = await die_everywhere(tmp_path, monkeypatch, moment, two_minutes, times=4)
+async def test_a_purchase_ends_right_when_the_daemon_dies_of_its_recovery_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deaths = await die_everywhere(tmp_path, monkeypatch, Moment.BEFORE, two_minutes, times=4)
     expect_among(deaths, "IntaSend.push", "active/login", "active/remove")
 
 

@@ -171,6 +171,21 @@ async def test_who_is_logged_in_although_the_user_is_gone_is_logged_out_after_th
     assert not world.amina.online
 
 
+async def test_a_session_without_a_user_is_ended_for_a_customer_of_ours_only(world: World):
+    await world.buy(world.amina, package_id=1, amount="5")
+    await world.pass_time_until(lambda: not world.amina.online, within_s=121)
+    hotspot = world.router.hotspot
+    for phone in (world.amina, world.otieno):
+        user_id = hotspot.users.add({"name": phone.mac})
+        hotspot.login(phone.mac, "", phone.ip)
+        hotspot.users.remove(user_id)
+
+    await world.pass_time(COMPARISON_S)
+
+    assert not world.amina.online
+    assert world.otieno.online
+
+
 @WAYS
 @pytest.mark.parametrize("table", ["system/resource", *(f"ip/hotspot/{menu}" for menu in ("user", "ip-binding", "active", "host"))])
 async def test_a_table_that_cannot_be_read_closes_nothing(open_site: OpenSite, way: str, table: str):

@@ -33,6 +33,17 @@ async def test_the_phone_is_out_within_a_second_of_the_end_and_nothing_of_it_is_
     assert [grant.state for grant in await world.grants()] == [GrantState.ENDED]
 
 
+async def test_the_shortest_package_ends_on_time_too(world: World):
+    half_a_minute = {"id": 6, "name": "half a minute", "price": "1", "duration": "30s"}
+    world.edits.append(lambda document: document["owners"][0]["routers"][0]["packages"].append(half_a_minute))
+    await world.reload()
+    ends_s = await _end_of(world, await world.buy(world.amina, package_id=6, amount="1"))
+
+    await world.pass_time(ends_s - world.clock.wall_s())
+
+    assert not world.amina.online
+
+
 @WAYS
 @pytest.mark.parametrize("login_by", ["mac,http-chap", "cookie,mac-cookie,http-chap", "mac,cookie,mac-cookie", "http-pap"])
 async def test_the_phone_stays_out_although_it_keeps_sending(open_site: OpenSite, way: str, login_by: str):

@@ -1,4 +1,4 @@
-"""A Pi without a battery clock starts in the past: nobody is shut out by a clock that is known to be wrong."""
+"""A Pi without a battery clock starts in the past: nobody is shut out early by it, and nobody stays on for the hours it lacks."""
 
 import pytest
 
@@ -32,6 +32,16 @@ async def test_a_clock_that_is_behind_closes_nobody(world: World):
 
     assert world.amina.online
     assert await world.grant(payment_id) == grant
+
+
+async def test_a_clock_that_is_behind_gives_nobody_the_hours_that_it_lacks(world: World):
+    await world.buy(world.amina, package_id=1, amount="5")
+    await _starts_in_the_past(world)
+
+    await world.pass_time_until(lambda: not world.amina.online, within_s=120)
+    await world.pass_time(600, step_s=10)
+
+    assert not world.amina.online
 
 
 async def test_what_fell_due_meanwhile_is_closed_when_the_clock_is_right_again(world: World):

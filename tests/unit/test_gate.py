@@ -359,7 +359,7 @@ async def test_a_repair_shows_what_the_database_says_as_often_as_one_likes(post:
     post.clock.advance(60)
     for _ in range(3):
         await post.gate.repair(MAC)
-    assert post.hotspot.shown[MAC] == replace(before, remaining_s=before.remaining_s - 60)
+    assert post.hotspot.shown[MAC] == replace(before, ip=None, remaining_s=before.remaining_s - 60)
     assert await post.stored() == opened
 
 

@@ -80,7 +80,7 @@ def test_a_report_names_each_condition():
 def test_a_report_says_what_is_wrong():
     said = report(database_writable=False, clock_trusted=False, routers={}).as_json()
     assert (said["ready"], said["database"]) == (False, "not writable")
-    assert said["clock"] == "behind the time already seen: nobody is shut out by it"
+    assert said["clock"] == "behind the time already seen, and not believed"
 
 
 async def test_a_report_is_made_of_how_things_are(db: Database):

@@ -75,6 +75,18 @@ async def test_a_clock_that_falls_back_while_the_gateway_runs_is_not_trusted(db:
     assert not heartbeat.clock_is_trusted
 
 
+async def test_time_goes_on_from_what_was_seen_while_the_clock_is_behind_it(db: Database, clock: FakeClock):
+    await (await begun(db, clock)).run_once()
+    clock.step_wall(-8 * 3_600)
+    heartbeat = await begun(db, clock)
+    assert heartbeat.wall_s() == NOW_S
+    clock.advance(90)
+    await heartbeat.run_once()
+    assert heartbeat.wall_s() == NOW_S + 90
+    clock.step_wall(9 * 3_600)
+    assert heartbeat.wall_s() == clock.wall_s() == NOW_S + 90 + 3_600
+
+
 async def test_a_beat_of_a_clock_that_is_not_trusted_keeps_nothing(db: Database, clock: FakeClock):
     heartbeat = await begun(db, clock)
     await heartbeat.run_once()

@@ -13,10 +13,12 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.errors import ProviderRefused, ProviderUnreachable, PushOutcomeUnknown
-from gateway.providers.base import Reported
+from gateway.providers.base import Circuit, Reported
 from gateway.providers.intasend import IntaSend
 from gateway.providers.intasend_transport import ANSWER_MAX_BYTES
-from tests.scriptedserver import INVOICE, ORDER, PUSHED, REFUSAL, SECRET, ScriptedServer, account, serving
+from gateway.providers.upstream import FAILURES_TO_OPEN, Upstream
+from tests.fakeclock import FakeClock
+from tests.scriptedserver import CHALLENGE, INVOICE, ORDER, PUSHED, REFUSAL, SECRET, ScriptedServer, account, serving
 
 HASTY_S = 0.3
 """The deadline of whatever a test lets hang: it is waited out in real time."""
@@ -268,3 +270,24 @@ async def test_each_exchange_leaves_one_debug_record_without_secrets(
     ]
     assert {getattr(record, "action", None) for record in records} == {"intasend_exchange"}
     assert not any(SECRET in str(vars(record)) for record in records)
+
+
+async def test_an_overload_that_says_when_to_come_back_is_heard(server: ScriptedServer, provider: IntaSend) -> None:
+    server.json({"detail": "busy"}, 503, Retry_After="20")
+    for asked, kind in ((provider.push(ORDER), PushOutcomeUnknown), (provider.report("Y5JJV4V"), ProviderUnreachable)):
+        with pytest.raises(kind) as overloaded:
+            await asked
+        assert overloaded.value.retry_after_s == 20
+
+
+@pytest.mark.parametrize(("challenge", "circuit"), [(CHALLENGE, Circuit.HALF_OPEN), ("somebody-elses-challenge", Circuit.OPEN)])
+async def test_only_a_genuine_webhook_shows_that_intasend_is_there_again(
+    challenge: str, circuit: Circuit, server: ScriptedServer, http: aiohttp.ClientSession
+) -> None:
+    provider = IntaSend(account(server.base_url), http, upstream=Upstream("IntaSend", FakeClock()))
+    server.body("", 502)
+    for _ in range(FAILURES_TO_OPEN):
+        with pytest.raises(PushOutcomeUnknown):
+            await provider.push(ORDER)
+    provider.read_webhook(json.dumps(INVOICE | {"challenge": challenge}).encode())
+    assert provider.circuit is circuit

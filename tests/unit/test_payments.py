@@ -99,7 +99,7 @@ def test_money_that_was_asked_for_ends_as_paid_however_late_it_comes(state):
     assert advance(state, PaymentEvent.COMPLETE) is PaymentState.PAID
 
 
-@pytest.mark.parametrize("state", UNDECIDED)
+@pytest.mark.parametrize("state", [state for state in PaymentState if state in UNDECIDED])
 def test_a_word_that_nobody_knows_changes_nothing(state):
     assert advance(state, PaymentEvent.UNRECOGNISED) is state
 

@@ -11,7 +11,6 @@ from gateway.access import Grant, GrantState
 from gateway.catalogue import Catalogue, Router, Site
 from gateway.errors import RouterRefused, RouterUnreachable
 from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
-from gateway.heartbeat import Heartbeat
 from gateway.hotspot.base import Device, MarkedRow, Snapshot
 from gateway.identity import IpAddress, MacAddress
 from gateway.reconciler import (
@@ -162,11 +161,10 @@ class Post:
         self.clock = FakeClock(NOW_S)
         self.hotspot = FakeHotspot(AMINA, OTIENO)
         self.woken: list[str] = []
-        self.heartbeat = Heartbeat(db, self.clock)
         site = Site(Catalogue([], [Router(1, 1, LOGIN, {1: HOUR, 2: DAY})]), {}, {1: self.hotspot})
         self.gate = Gate(1, site, db, self.clock, self.woken.append)
         self.open = Open(self.gate, db)
-        self.close = Close(self.gate, db, self.clock, self.heartbeat)
+        self.close = Close(self.gate, db, self.clock)
         self.compare = Compare(self.gate, db, self.clock)
 
     async def sold(self, *grants: Grant) -> None:
@@ -243,20 +241,6 @@ async def test_an_end_that_is_sooner_than_the_next_try_is_waited_for(post: Post)
     post.hotspot.fault = DOWN
     post.clock.advance(3_600)
     assert await post.close.run_once() == 1
-
-
-async def test_nobody_is_shut_out_by_a_clock_that_is_not_trusted(post: Post):
-    await post.sold(active(1))
-    await post.heartbeat.begin()
-    await post.heartbeat.run_once()
-    post.clock.step_wall(-1)
-    post.clock.advance(0.5)
-    await post.sold(active(2, mac=OTHER_MAC, ends_at_s=NOW_S - 60))
-    assert await post.close.run_once() == PULSE_S
-    assert post.hotspot.deeds == []
-    post.clock.advance(0.5)
-    await post.close.run_once()
-    assert post.hotspot.deeds == [("shut_out", OTHER_MAC)]
 
 
 async def test_the_router_is_compared_when_it_is_first_seen(post: Post):

@@ -1,6 +1,7 @@
 """Background work: when a job runs again, what happens when one dies, and what a stop waits for."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 

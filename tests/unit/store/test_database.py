@@ -1,36 +1,25 @@
-"""The database file: group commit, writes that nobody can tear, readers that only read, disks that are full."""
+"""The database: group commit, writes that nobody can tear, readers that only read."""
 
 import asyncio
-import resource
+import gc
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.errors import Internal, NotStored
-from gateway.store.database import Database, Transaction, integrity
+from gateway.store.database import Database, Transaction
+from tests.twins import add, adding, numbers, of_numbers
 
 PATIENCE_S = 20.0
 
 
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    """An open database with a table of numbers."""
-    opened = await Database.open(tmp_path / "gateway.db")
-    await opened.write(lambda tx: tx.execute("CREATE TABLE number (n INTEGER NOT NULL, twin INTEGER NOT NULL)"))
+    opened = await of_numbers(tmp_path)
     yield opened
     await opened.close()
-
-
-def add(tx: Transaction, n: int) -> int:
-    """A number and its twin: two rows that belong together."""
-    tx.execute("INSERT INTO number VALUES (?, 0)", (n,))
-    tx.execute("INSERT INTO number VALUES (?, 1)", (n,))
-    return n
 
 
 def add_and_fail(tx: Transaction, n: int) -> None:
@@ -38,48 +27,16 @@ def add_and_fail(tx: Transaction, n: int) -> None:
     raise LookupError(n)
 
 
-def adding(n: int) -> Callable[[Transaction], int]:
-    return lambda tx: add(tx, n)
-
-
 def failing(n: int) -> Callable[[Transaction], None]:
     return lambda tx: add_and_fail(tx, n)
-
-
-def fill(tx: Transaction) -> None:
-    tx.execute("CREATE TABLE big AS SELECT zeroblob(1000000) AS b")
 
 
 def noting(n: int, seen: list[int]) -> Callable[[Transaction], None]:
     return lambda _: seen.append(n)
 
 
-def numbers(tx: Transaction) -> list[int]:
-    """Each number once; fails where one stands without its twin."""
-    rows = tx.execute("SELECT n, count(*) FROM number GROUP BY n ORDER BY n").fetchall()
-    assert {row[1] for row in rows} <= {2}
-    return [row[0] for row in rows]
-
-
 def is_open(tx: Transaction) -> bool:
     return tx.in_transaction
-
-
-def assert_ended(threads: set[threading.Thread]) -> None:
-    for thread in threads:
-        thread.join(PATIENCE_S)
-    assert not any(thread.is_alive() for thread in threads)
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file can be written: what a full disk looks like from inside."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class Gate:
@@ -102,45 +59,6 @@ class Gate:
         tx.execute("INSERT INTO number VALUES (?, 0)", (n,))
         self.wait()
         tx.execute("INSERT INTO number VALUES (?, 1)", (n,))
-
-
-# ── how the file is opened ──
-
-
-async def test_the_file_is_in_wal_mode_and_every_commit_is_synced(db: Database, tmp_path):
-    async def says(pragma: str) -> Any:
-        return (await db.write(lambda tx: tx.execute(f"PRAGMA {pragma}").fetchone()))[0]
-
-    assert (await says("journal_mode"), await says("synchronous"), await says("foreign_keys")) == ("wal", 2, 1)
-    assert await says("busy_timeout") >= 10_000
-    assert (tmp_path / "gateway.db-wal").exists()
-
-
-async def test_a_disk_that_refuses_wal_is_refused():
-    with pytest.raises(Internal, match=r"the database refuses journal_mode=wal \(it says memory\)"):
-        await Database.open(Path(":memory:"))
-
-
-@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4_096])
-async def test_a_file_that_is_no_database_is_refused_in_one_sentence(tmp_path, content):
-    path = tmp_path / "gateway.db"
-    path.write_bytes(content)
-    with pytest.raises(Internal, match=rf"the database {path} cannot be used: "):
-        await Database.open(path)
-    assert path.read_bytes() == content
-
-
-async def test_a_folder_that_is_not_there_is_refused_in_one_sentence(tmp_path):
-    with pytest.raises(Internal, match="cannot be used: unable to open database file"):
-        await Database.open(tmp_path / "gone" / "gateway.db")
-
-
-async def test_no_thread_stays_behind_where_opening_failed(tmp_path):
-    (tmp_path / "gateway.db").write_bytes(b"not a database" * 100)
-    before = set(threading.enumerate())
-    with pytest.raises(Internal):
-        await Database.open(tmp_path / "gateway.db")
-    assert_ended(set(threading.enumerate()) - before)
 
 
 # ── group commit ──
@@ -186,9 +104,9 @@ async def test_a_commit_that_fails_is_told_to_everybody_in_it_and_the_next_one_w
         tx.execute("PRAGMA defer_foreign_keys = ON")
         tx.execute("INSERT INTO package SELECT 1, 99, 'n', 1, 1, NULL, NULL, NULL, 1, '', 'api', 1")
 
-    outcomes = await asyncio.gather(db.write(lambda tx: add(tx, 1)), db.write(orphan), return_exceptions=True)
+    outcomes = await asyncio.gather(db.write(adding(1)), db.write(orphan), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [sqlite3.IntegrityError] * 2
-    assert await db.write(lambda tx: add(tx, 2)) == 2
+    assert await db.write(adding(2)) == 2
     assert await db.read(numbers) == [2]
 
 
@@ -219,7 +137,7 @@ async def test_a_write_whose_caller_leaves_in_the_middle_happens_wholly(db: Data
 
 
 async def test_a_caller_who_leaves_before_asking_wrote_nothing(db: Database):
-    caller = asyncio.create_task(db.write(lambda tx: add(tx, 1)))
+    caller = asyncio.create_task(db.write(adding(1)))
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
     assert await db.read(numbers) == []
@@ -252,8 +170,9 @@ async def test_the_fault_of_a_write_whose_caller_has_left_troubles_nobody(db: Da
     caller.cancel()
     await asyncio.gather(caller, return_exceptions=True)
     gate.open()
-    assert await db.write(lambda tx: add(tx, 2)) == 2
+    assert await db.write(adding(2)) == 2
     assert await db.read(numbers) == [2]
+    gc.collect()
     assert complaints == []
 
 
@@ -276,7 +195,7 @@ async def test_everything_that_one_reader_reads_is_of_the_same_moment(db: Databa
 
     reading = asyncio.create_task(db.read(twice))
     await gate.reached.wait()
-    await db.write(lambda tx: add(tx, 1))
+    await db.write(adding(1))
     gate.open()
     assert await reading == ([], [])
     assert await db.read(numbers) == [1]
@@ -286,89 +205,5 @@ async def test_what_a_reader_raises_is_raised_and_holds_up_nobody(db: Database):
     with pytest.raises(IndexError):
         await db.read(lambda tx: numbers(tx)[0])
     assert not await db._reader.run(is_open)
-    await db.write(lambda tx: add(tx, 1))
+    await db.write(adding(1))
     assert await db.read(numbers) == [1]
-
-
-# ── closing ──
-
-
-async def test_closing_commits_what_is_waiting_and_folds_the_log_into_the_file(tmp_path):
-    db = await Database.open(tmp_path / "gateway.db")
-    late = asyncio.create_task(db.write(lambda tx: tx.execute("UPDATE clock SET newest_wall_s = 7")))
-    await asyncio.sleep(0)
-    await db.close()
-    await late
-    assert [path.name for path in tmp_path.iterdir()] == ["gateway.db"]
-    again = await Database.open(tmp_path / "gateway.db")
-    assert await again.read(lambda tx: tx.execute("SELECT newest_wall_s FROM clock").fetchone()[0]) == 7
-    await again.close()
-
-
-async def test_a_full_disk_keeps_nobody_from_closing_and_loses_nothing(tmp_path):
-    before = set(threading.enumerate())
-    db = await Database.open(tmp_path / "gateway.db")
-    await db.write(lambda tx: tx.execute("UPDATE clock SET newest_wall_s = 7"))
-    with full_disk():
-        await db.close()
-    assert_ended(set(threading.enumerate()) - before)
-    again = await Database.open(tmp_path / "gateway.db")
-    assert await again.read(lambda tx: tx.execute("SELECT newest_wall_s FROM clock").fetchone()[0]) == 7
-    await again.close()
-
-
-# ── the disk ──
-
-
-async def test_a_healthy_disk_is_writable_from_the_first_moment(tmp_path):
-    db = await Database.open(tmp_path / "gateway.db")
-    before = (tmp_path / "gateway.db-wal").stat().st_size
-    assert await db.is_writable()
-    assert (tmp_path / "gateway.db-wal").stat().st_size > before
-    await db.close()
-
-
-async def test_a_full_disk_is_not_writable_until_there_is_room_again(db: Database):
-    with full_disk():
-        assert not await db.is_writable()
-        with pytest.raises(NotStored):
-            await db.write(lambda tx: add(tx, 1))
-    assert await db.is_writable()
-    assert await db.read(numbers) == []
-
-
-async def test_a_file_that_became_read_only_is_not_writable(db: Database):
-    await db._writer.run(lambda tx: tx.execute("PRAGMA query_only = ON"))
-    assert not await db.is_writable()
-    with pytest.raises(NotStored, match="try again soon") as caught:
-        await db.write(lambda tx: add(tx, 1))
-    assert (caught.value.retry_after_s or 0) > 0
-
-
-async def test_a_disk_that_fills_up_in_the_middle_of_a_batch_is_named_to_everybody_who_lost_something(db: Database):
-    (pages,) = await db.write(lambda tx: tx.execute("PRAGMA page_count").fetchone())
-    await db._writer.run(lambda tx: tx.execute(f"PRAGMA max_page_count = {pages + 1}").fetchall())
-    outcomes = await asyncio.gather(
-        db.write(lambda tx: add(tx, 1)), db.write(fill), db.write(lambda tx: add(tx, 2)), return_exceptions=True
-    )
-    kept = await db.read(numbers)
-    assert isinstance(outcomes[1], NotStored)
-    assert [n for n, outcome in zip((1, 2), outcomes[::2], strict=True) if outcome == n] == kept
-    assert {type(outcome) for outcome in outcomes} <= {int, NotStored}
-
-
-async def test_a_fault_in_a_statement_is_not_taken_for_a_fault_of_the_disk(db: Database):
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        await db.write(lambda tx: tx.execute("DELETE FROM nowhere"))
-
-
-async def test_a_sound_file_is_called_ok_while_the_daemon_runs_on_it(db: Database, tmp_path):
-    assert integrity(tmp_path / "gateway.db") == "ok"
-    assert await db.write(lambda tx: add(tx, 1)) == 1
-
-
-def test_a_file_that_is_missing_or_damaged_is_not_called_ok(tmp_path):
-    (tmp_path / "damaged.db").write_bytes(b"not a database" * 100)
-    assert integrity(tmp_path / "damaged.db") == "file is not a database"
-    assert integrity(tmp_path / "gone.db") == "unable to open database file"
-    assert not (tmp_path / "gone.db").exists()

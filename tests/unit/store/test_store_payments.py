@@ -221,6 +221,16 @@ def test_a_refusal_without_a_push_is_not_listened_for(tx):
     assert payment_rows.listened_for(tx, 0) == []
 
 
+def test_what_is_listened_for_comes_oldest_first_whatever_its_state(tx):
+    stored(
+        tx,
+        pushed(1, created_at_s=NOW_S + 2),
+        pushed(2, state=PaymentState.FAILED, created_at_s=NOW_S + 1),
+        pushed(3, created_at_s=NOW_S),
+    )
+    assert [one.id for one in payment_rows.listened_for(tx, 0)] == ["payment-3", "payment-2", "payment-1"]
+
+
 def test_payments_of_one_state_come_oldest_first(tx):
     stored(tx, pushed(1, created_at_s=NOW_S + 5), pushed(2, created_at_s=NOW_S), payment(3))
     assert [one.id for one in payment_rows.in_state(tx, PaymentState.PUSHED)] == ["payment-2", "payment-1"]
