@@ -6,12 +6,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+EXAMPLES ?= 200
 
 # Empty when the environment is missing, unfinished, or made by a Python that has gone since.
 WORKS  := $(shell $(BIN)/python -c 'import pip; print("yes")' 2>/dev/null)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test clean rebuild
+.PHONY: help run test fuzz clean rebuild
 .DELETE_ON_ERROR:
 
 help:  ## This list
@@ -25,6 +26,9 @@ test: $(VENV)/.tests  ## Lint, types and every test. ARGS="-k expiry" goes to py
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+
+fuzz: $(VENV)/.tests  ## Everything that schemathesis can think of, against the API's own description. EXAMPLES=1000
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_fuzz.py $(ARGS)
 
 clean:  ## Removes .venv and what the tools left behind
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -100,7 +100,9 @@ class Daemon:
         self.sales = Sales(self.site, db, self.heartbeat, self.scheduler)
         self.links = Links(self.site, db, self.heartbeat, self.scheduler, sales=self.sales, settlement=self.settlement)
         self.idempotency = Idempotency(db, self.heartbeat)
-        self.accounts = Accounts(self.site, db, self.heartbeat, Tokens(vault.derive("tokens"), self.heartbeat), self._load_catalogue)
+        self.accounts = Accounts(
+            self.site, db, self.heartbeat, Tokens(vault.derive("tokens"), self.heartbeat), self._load_catalogue
+        )
         self.credentials = Credentials(db, self.heartbeat, vault, self.connect, self.open_accounts)
         self.health = Health(self.site, db, self.heartbeat, self.metrics)
         self.inventory = Inventory(db, vault, self.heartbeat, self.refresh, self._inspector)

@@ -3,7 +3,6 @@
     GatewayError
     ├── Invalid             what was sent is wrong; the sender can mend it
     ├── Denied              who sent it is not known
-    ├── Forbidden           who sent it is known, and may not
     ├── NotFound            it does not exist, or belongs to somebody else: the same answer
     ├── Conflict            it contradicts what is already under way
     ├── Unprocessable       the same idempotency key with another body
@@ -31,7 +30,6 @@ class Code(Enum):
 
     INVALID = "invalid"
     DENIED = "denied"
-    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     UNPROCESSABLE = "unprocessable"
@@ -71,12 +69,6 @@ class Denied(GatewayError):
     """The sender is not known."""
 
     code = Code.DENIED
-
-
-class Forbidden(GatewayError):
-    """The sender is known and may not do this."""
-
-    code = Code.FORBIDDEN
 
 
 class NotFound(GatewayError):

@@ -238,6 +238,7 @@ async def refuse(site: Site) -> None:
 async def fail_at_intasend(site: Site) -> None:
     """IntaSend breaks in every way it can, and takes the key for a wrong one."""
     secret = PLANTED["IntaSend's secret key"]
+    site.intasend.webhook_url = None
     for fault in (echoes(secret), faults.fails_with(500, html=True), faults.empty, faults.wrong_types, faults.reset_after):
         site.intasend.faults.always(Endpoint.ANY, fault)
         await site.initiate(site.otieno)

@@ -19,8 +19,9 @@ T = TypeVar("T")
 
 FAILURES_TO_OPEN = 5
 """Questions in a row without a usable answer: one lost packet or one bad minute of one server is no outage."""
-OPEN_FIRST_S, OPEN_CAP_S = 15.0, 120.0
-"""A hiccup costs a quarter of a minute of sales; after a long outage two minutes pass at most before somebody notices its end."""
+OPEN_FIRST_S, OPEN_CAP_S = 15.0, 30.0
+"""A hiccup costs a quarter of a minute of sales; after a long outage half a minute passes at most before somebody
+notices its end, so that a lost push is found again within the minute of the contract ("Bounds")."""
 PROBING_S = 2.0
 """What whoever comes while the one question of a half-open circuit is under way has to wait: a push is answered in that time."""
 
@@ -47,7 +48,7 @@ class Upstream:
     """What is known about the provider of one account; `name` is what the log calls it.
 
     The circuit opens after five questions in a row without a usable answer: nothing is asked then. After 15 s one question is let
-    through. When it is answered the circuit closes; else the pause doubles, up to 2 min. A time that the provider asks for
+    through. When it is answered the circuit closes; else the pause doubles, up to 30 s. A time that the provider asks for
     (429 or 503 with Retry-After) is kept whatever the circuit says.
     """
 

@@ -6,7 +6,7 @@ from gateway.limits import ANY_ADDRESS, DAY_S, OWNER, Attempt, History
 from gateway.payments import Payment
 
 _ROWS = 500  # far above every ceiling: one phone's thousand payments a day cost no more than these
-_RECORDED_EACH_S = 60
+_RECORDED_EACH_S = 60  # so that a look at the payments shows that it went on, and how long
 _RECORDED_OF_OWNER = 30  # refusals in a minute: a fast shop's mistakes are all seen, a script does not fill the card
 
 

@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 STATUS = {
     Code.INVALID: HTTPStatus.BAD_REQUEST,
     Code.DENIED: HTTPStatus.UNAUTHORIZED,
-    Code.FORBIDDEN: HTTPStatus.FORBIDDEN,
     Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Code.CONFLICT: HTTPStatus.CONFLICT,
     Code.UNPROCESSABLE: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -67,7 +67,6 @@ _MEANING = {
     403: "Not allowed.",
     404: "Not found, or not yours.",
     408: "The body did not come in time.",
-    408: "The body did not come in time.",
     409: "In conflict with what is there already, or managed by config.yaml.",
     413: "The body has more than 64 KiB.",
     415: "The body is not JSON.",
@@ -88,7 +87,7 @@ _KEY = {
     "in": "header",
     "required": False,
     "description": "The same key with the same body gets the same answer, and nothing is done a second time.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 _REPLAYED = {"Idempotent-Replayed": {"description": "`true`: this was answered before.", "schema": {"type": "string"}}}
 

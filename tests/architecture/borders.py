@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tests.architecture.source import Function, Source, Tree, bare_strings, length, parameters, python
 
-PURE = ("gateway/identity.py", "gateway/packages.py", "gateway/payments.py", "gateway/access.py")
+PURE = ("gateway/identity.py", "gateway/packages.py", "gateway/payments.py", "gateway/access.py", "gateway/limits.py")
 
 _IMPURE = {"asyncio", "time", "logging", "os", "io", "socket", "sqlite3", "subprocess", "threading", "random", "secrets", "pathlib"}
 """Standard modules with which a pure module would do I/O, read a clock, draw lots or log."""
@@ -50,6 +50,7 @@ _LAYERS = {
     "gateway.identity": "rules",
     "gateway.packages": "rules",
     "gateway.payments": "rules",
+    "gateway.limits": "rules",
     "gateway.access": "rules",
     "gateway.catalogue": "shared",
     "gateway.clock": "shared",

@@ -43,7 +43,7 @@ async def test_a_payment_that_fails_says_why(world: World, outcome: Outcome, cod
 
 async def test_whoever_failed_may_try_again_at_once(world: World):
     await world.ask(world.amina)
-    world.amina.cancel()
+    world.amina.wrong_pin()
     await world.pass_time(4)
 
     await world.buy(world.amina)

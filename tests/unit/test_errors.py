@@ -11,6 +11,8 @@ Invalid                 GatewayError   invalid
 Denied                  GatewayError   denied
 NotFound                GatewayError   not_found
 Conflict                GatewayError   conflict
+Unprocessable           GatewayError   unprocessable
+TooMany                 GatewayError   too_many
 Unavailable             GatewayError   unavailable
 RouterUnreachable       Unavailable    unavailable
 RouterRefused           Unavailable    unavailable
@@ -18,6 +20,7 @@ DeviceAbsent            Unavailable    unavailable
 ProviderUnreachable     Unavailable    unavailable
 NotStored               GatewayError   unavailable
 ProviderRefused         GatewayError   refused
+KeysRejected            ProviderRefused refused
 PushOutcomeUnknown      GatewayError   refused
 Internal                GatewayError   internal
 EncryptionKeyMismatch   Internal       internal

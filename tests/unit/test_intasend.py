@@ -111,8 +111,12 @@ async def test_without_a_base_url_each_environment_has_the_host_of_the_sdk(http:
     sandbox = IntaSend(account(), http)
     keys = account(environment=Environment.LIVE, publishable_key="ISPubKey_live_1", secret_key=Secret("ISSecretKey_live_1"))
     live = IntaSend(keys, http)
-    assert sandbox._pushing._transport.base_url == "https://sandbox.intasend.com/api/v1/"
-    assert live._reading._transport.base_url == "https://payment.intasend.com/api/v1/"
+    for line, base_url in (
+        (sandbox._pushing._transport, "https://sandbox.intasend.com/api/v1/"),
+        (live._reading._transport, "https://payment.intasend.com/api/v1/"),
+    ):
+        assert isinstance(line, Transport)
+        assert line.base_url == base_url
 
 
 async def test_a_push_of_cents_or_of_another_currency_is_refused_unsent(server: ScriptedServer, provider: IntaSend) -> None:
