@@ -40,6 +40,11 @@ def bearer_owner(request: web.Request) -> Owner:
     return services(request).accounts.owner_of_token(token)
 
 
+def is_the_owner(request: web.Request) -> bool:
+    """Whether the request comes with an access token: then it is the owner who asks, and not somebody with the public key."""
+    return _bearer(request) is not None
+
+
 def _bearer(request: web.Request) -> str | None:
     """The token of the `Authorization` header; None for none, and for another scheme, which is not ours to read."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")

@@ -13,8 +13,16 @@ def behind_a_proxy(document: dict[str, Any]) -> None:
     document["server"]["trusted_proxies"] = ["127.0.0.1/32"]
 
 
-async def ring(world: World, number: int, *, phone: str = "0712345678", address: str | None = None, **changes: Any) -> Any:
-    """One push for a device of its own."""
+async def ring(
+    world: World,
+    number: int,
+    *,
+    phone: str = "0712345678",
+    address: str | None = None,
+    token: dict[str, str] | None = None,
+    **changes: Any,
+) -> Any:
+    """One push for a device of its own, by the public key or by an access token."""
     mac, ip = f"A2:00:00:00:01:{number:02X}", f"{HOTSPOT}{number}"
     body = {
         "router_id": 1,
@@ -24,7 +32,7 @@ async def ring(world: World, number: int, *, phone: str = "0712345678", address:
         "mac_address": mac,
         "ip_address": ip,
     } | changes
-    headers = {"X-Public-Key": "c1eb9fed9dabc57f61d56c26ef3870ae", "X-Forwarded-For": address or ip}
+    headers = (token or {"X-Public-Key": "c1eb9fed9dabc57f61d56c26ef3870ae"}) | {"X-Forwarded-For": address or ip}
     async with world.http.post(f"{world.url}/payments/intasend/initiate/", json=body, headers=headers) as response:
         await response.read()
         return response
@@ -115,6 +123,17 @@ async def test_an_address_does_not_either_whatever_devices_it_claims_to_be(world
     ]
 
     assert statuses == [201] * 6 + [429]
+
+
+async def test_the_owners_own_program_may_ask_from_one_address_as_often_as_it_likes(world: World):
+    await proxied(world)
+    token, shop = await world.login(), f"{HOTSPOT}50"
+    statuses = [
+        (await ring(world, number, phone=f"07123456{number}", address=shop, token=token, ip_address=shop)).status
+        for number in range(10, 20)
+    ]
+
+    assert statuses == [201] * 10
 
 
 async def test_customers_behind_one_address_are_many(world: World):
