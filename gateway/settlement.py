@@ -153,7 +153,7 @@ def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float
     payment = payment_rows.get(tx, payment_id)
     event = _event(payment, report)
     facts = _facts(payment, event, report, now_s)
-    if payment.invoice_id is None and not payment_rows.invoice_is_taken(tx, report.invoice_id, payment):
+    if "provider_state" in facts and not (payment.invoice_id or payment_rows.invoice_is_taken(tx, report.invoice_id, payment)):
         facts["invoice_id"] = report.invoice_id
     news = any(getattr(payment, name) != value for name, value in facts.items())
     if not news and advance(payment.state, event) is payment.state:
