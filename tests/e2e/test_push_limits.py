@@ -109,7 +109,7 @@ async def test_a_cancel_leaves_the_phone_alone_for_a_minute(world: World):
 
 async def test_one_device_does_not_try_one_number_after_the_other(world: World):
     numbers = [f"07123456{number}" for number in range(10, 14)]
-    device = {"mac_address": "A2:00:00:00:00:77"}
+    device: dict[str, Any] = {"mac_address": "A2:00:00:00:00:77"}
     statuses = [(await ring(world, 1, phone=number, **device)).status for number in numbers]
 
     assert statuses == [201, 201, 201, 429]
