@@ -118,7 +118,7 @@ async def _router(login: RouterLogin, clock: Clock) -> Finding:
     what = f"router {login.name}"
     hotspot = MikrotikHotspot(login, clock)
     try:
-        seen = await hotspot.observe()
+        router, seen = await hotspot.inspect(), await hotspot.observe()
     except RouterUnreachable as fault:
         advice = f"check host, port and cable, and on the router `/ip service print` for {'api-ssl' if login.tls else 'api'}"
         return Finding(what, well=False, detail=f"{fault.message}: {advice}")
@@ -126,7 +126,10 @@ async def _router(login: RouterLogin, clock: Clock) -> Finding:
         return Finding(what, well=False, detail=fault.message)
     finally:
         await hotspot.close()
-    where = f"{login.host}:{login.port}"
+    if login.hotspot_server is not None and login.hotspot_server not in router.hotspot_servers:
+        there = ", ".join(router.hotspot_servers) or "none, so run `/ip/hotspot/setup`"
+        return Finding(what, well=False, detail=f'no hotspot server "{login.hotspot_server}": it has {there}')
+    where = f"{login.host}:{login.port}, RouterOS {router.version}"
     return Finding(
         what, well=True, detail=f"{where}: {len(seen.hosts)} device(s) on the hotspot, {len(seen.rows)} let through by us"
     )

@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,17 @@ async def test_a_router_that_does_not_let_us_in_is_wrong(site: World) -> None:
     code, lines = await table(owner_with(config, routers=(stranger,)))
     assert code == 1
     assert "does not accept the user name or password of 'gateway'" in lines["router Kiosk"]
+
+
+async def test_a_hotspot_server_that_the_router_does_not_have_is_wrong(site: World) -> None:
+    def elsewhere(document: dict[str, Any]) -> None:
+        document["owners"][0]["routers"][0]["hotspot_server"] = "hotspot9"
+
+    site.edits.append(elsewhere)
+    code, lines = await table(site.config())
+    assert code == 1
+    assert lines["router Kiosk"].startswith("WRONG")
+    assert 'no hotspot server "hotspot9": it has hotspot1' in lines["router Kiosk"]
 
 
 async def test_one_thing_that_is_wrong_does_not_hide_the_next(site: World) -> None:
