@@ -39,6 +39,17 @@ def move(tx: sqlite3.Connection, grant: Grant, moved: Grant, at_s: float) -> Gra
     return _write(tx, grant, moved, "grant.moved", at_s)
 
 
+def shift(tx: sqlite3.Connection, from_s: float, to_s: float, step_s: float) -> int:
+    """Move every active grant that began, or was bought, between two moments of a clock that was wrong by `step_s`; how many."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE state = 'active' AND (starts_at_s BETWEEN ? AND ? OR created_at_s >= ?)", (from_s, to_s, from_s)
+    ).fetchall()
+    for grant in map(_grant, rows):
+        starts_at_s = (grant.starts_at_s or from_s) + step_s
+        move(tx, grant, replace(grant, starts_at_s=starts_at_s, ends_at_s=grant.ends_s + step_s), to_s + step_s)
+    return len(rows)
+
+
 def extend(tx: sqlite3.Connection, grant: Grant, longer: Grant, at_s: float) -> Grant:
     """Note that the operator gave a grant more time. Raises Conflict like `change`."""
     return _write(tx, grant, longer, "grant.extended", at_s)

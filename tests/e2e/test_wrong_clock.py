@@ -56,6 +56,30 @@ async def test_what_fell_due_meanwhile_is_closed_when_the_clock_is_right_again(w
     assert [grant.state for grant in await world.grants()] == [GrantState.ENDED]
 
 
+async def test_an_hour_that_was_sold_with_a_wrong_clock_is_an_hour_when_the_clock_is_set(world: World):
+    await _starts_in_the_past(world)
+    await world.buy(world.amina)
+    await world.pass_time(600, step_s=10)
+    world.clock.step_wall(BEHIND_S)
+
+    await world.pass_time(2_900, step_s=10)
+    assert world.amina.online
+    await world.pass_time_until(lambda: not world.amina.online, within_s=130)
+    await world.pass_time(60)
+    assert [grant.state for grant in await world.grants()] == [GrantState.ENDED]
+
+
+async def test_an_extension_that_was_sold_with_a_wrong_clock_begins_when_the_clock_is_set(world: World):
+    await world.buy(world.amina, package_id=1, amount="5")
+    await _starts_in_the_past(world)
+    await world.buy(world.amina)
+    world.clock.step_wall(BEHIND_S)
+
+    await world.pass_time(3_400, step_s=10)
+    assert world.amina.online
+    await world.pass_time_until(lambda: not world.amina.online, within_s=400)
+
+
 async def test_selling_goes_on_with_a_wrong_clock(world: World):
     await _starts_in_the_past(world)
 
