@@ -43,7 +43,7 @@ SETTLING_S = 60.0
 """How long after a reboot the comparison runs with every pulse: phones come back one by one, and have paid."""
 
 AWAITED_S = 3_600.0
-"""How long a paid phone that the router does not see is looked for with every pulse; after that with each comparison. One that is
+"""How long a paid phone that the router did not see is looked for with every pulse; after that with each comparison. One that is
 known by its address only is not looked for any longer: addresses are leased for about an hour, then it may be another's."""
 
 
@@ -201,12 +201,13 @@ class Compare:
         return now_s < self._settling_until_s or now_s - self._compared_at_s >= COMPARE_S
 
     async def _somebody_is_awaited(self) -> bool:
-        """Whether somebody paid within the last hour whose phone the router did not see: it may come back any moment."""
+        """Whether a paid phone was lost sight of within the last hour: it may come back any moment."""
         unclaimed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.UNCLAIMED))
         return any((grant.mac or grant.ip) and self._is_recent(grant) for grant in unclaimed)
 
     def _is_recent(self, grant: Grant) -> bool:
-        return grant.created_at_s > self._clock.wall_s() - AWAITED_S
+        """Whether it became unclaimed within the last hour: a router that was down for days sees nobody right after its start."""
+        return grant.updated_at_s > self._clock.wall_s() - AWAITED_S
 
     async def _compare(self, seen: Snapshot) -> None:
         grants, history = await self._db.read(lambda tx: self._memory(tx, seen))
@@ -215,14 +216,13 @@ class Compare:
             await _guarded(self._mend(drift), {"action": "repair_failed"})
         for grant in grants:
             if grant.state is GrantState.UNCLAIMED and await self._is_in_sight(grant, seen):
-                await self._gate.claim(grant)
+                await _guarded(self._gate.claim(grant), {"action": "claim_failed", "payment": grant.payment_id, "grant": grant.id})
 
     async def _is_in_sight(self, grant: Grant, seen: Snapshot) -> bool:
-        """Whether the router sees the phone. Right after its start it sees none, and knows nobody by address."""
+        """Whether the router sees the phone; by its address only for a while."""
         if grant.mac is not None:
             return grant.mac in seen.hosts
-        is_trusted = self._is_recent(grant) or self._clock.monotonic_s() < self._settling_until_s
-        return grant.ip is not None and is_trusted and await self._gate.hotspot.locate(None, grant.ip) is not None
+        return grant.ip is not None and self._is_recent(grant) and await self._gate.hotspot.locate(None, grant.ip) is not None
 
     def _memory(self, tx: Transaction, seen: Snapshot) -> "tuple[list[Grant], History]":
         router_id = self._gate.router_id

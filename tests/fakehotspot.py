@@ -58,7 +58,6 @@ class FakeHotspot:
                 wanted.grant_id,
                 wanted.until_epoch_s,
                 mac,
-                wanted.profile.name,
                 online=mac in self.devices,
                 used_up=mac in self.used_up,
             )

@@ -73,8 +73,6 @@ class MarkedRow:
     grant_id: str
     until_epoch_s: int | None
     mac: MacAddress | None
-    profile_name: str | None
-    """None for a binding."""
     online: bool
     """Traffic passes now: the user has an active row bound to this MAC, or the binding is bypassed and enabled."""
     used_up: bool

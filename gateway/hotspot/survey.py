@@ -38,7 +38,7 @@ class Survey:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._users = Table(link, "/ip/hotspot/user", "name,mac-address,profile,comment,limit-bytes-total,bytes-in,bytes-out")
+        self._users = Table(link, "/ip/hotspot/user", "name,mac-address,comment,limit-bytes-total,bytes-in,bytes-out")
         self._names = Table(link, "/ip/hotspot/user", "name")
         self._bindings = Table(link, "/ip/hotspot/ip-binding", "mac-address,type,bypassed,blocked,comment,disabled")
         self._active = Table(link, "/ip/hotspot/active", "user,mac-address,address")
@@ -94,7 +94,6 @@ def _user_rows(rows: Iterable[Row], online: set[tuple[str, MacAddress]]) -> Iter
                 grant_id=mark.grant_id,
                 until_epoch_s=mark.until_epoch_s,
                 mac=mac,
-                profile_name=row.get("profile", "default"),
                 online=mac is not None and (row.get("name", ""), mac) in online,
                 used_up=0 < limit_bytes <= bytes_in(row),
             )
@@ -107,7 +106,6 @@ def _binding_rows(rows: Iterable[Row]) -> Iterable[MarkedRow]:
                 grant_id=mark.grant_id,
                 until_epoch_s=mark.until_epoch_s,
                 mac=mac_in(row.get("mac-address")),
-                profile_name=None,
                 online=opens(row),
                 used_up=False,
             )

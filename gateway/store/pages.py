@@ -13,7 +13,6 @@ from typing import Any, Generic, TypeVar
 from gateway.store.table import Table
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 Conditions = tuple[tuple[str, Any], ...]
 """`column = ?` and the value, each."""

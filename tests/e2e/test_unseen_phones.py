@@ -117,6 +117,20 @@ async def test_an_address_that_appears_hours_later_is_another_phone(world: World
     assert await _states(world) == [GrantState.UNCLAIMED]
 
 
+async def test_an_address_that_appears_after_a_reboot_is_another_phone_too(world: World):
+    wanjiku = world.guest(joined=False)
+    await world.ask(wanjiku, mac_address=None)
+    wanjiku.enter_pin()
+    await world.pass_time(4_000, step_s=20)
+
+    await world.router.reboot()
+    wanjiku.join()
+    await world.pass_time(50)
+
+    assert not wanjiku.online
+    assert await _states(world) == [GrantState.UNCLAIMED]
+
+
 async def test_a_phone_that_waits_for_its_grant_survives_a_restart(world: World):
     wanjiku = world.guest(joined=False)
     await world.ask(wanjiku)

@@ -43,7 +43,7 @@ def active(number: int = 1, **changes: Any) -> Grant:
 
 def row(number: int = 1, **changes: Any) -> MarkedRow:
     """What the router shows for an active grant when all is well."""
-    shown = MarkedRow(f"grant-{number}", int(END_S) + ACTIVATION_ALLOWANCE_S, MAC, "profile", online=True, used_up=False)
+    shown = MarkedRow(f"grant-{number}", int(END_S) + ACTIVATION_ALLOWANCE_S, MAC, online=True, used_up=False)
     return replace(shown, **changes)
 
 
