@@ -6,14 +6,17 @@ are simulated.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 from gateway import config
 from gateway.clock import Clock, SystemClock
 from gateway.daemon import Daemon, running
+from gateway.hotspot.pages import hotspot_pages
+from gateway.simulators.air import Internet, PhoneConnection
 from gateway.simulators.intasend import SimulatedIntaSend
 from gateway.simulators.phones import SimulatedPhone, phone_routes
 from gateway.simulators.routeros import SimulatedRouter
@@ -26,6 +29,7 @@ server:
   listen: 127.0.0.1:{port}
   public_url: http://127.0.0.1:{port}
   data_dir: {data_dir}
+  trusted_proxies: [127.0.0.1/32]  # the phones' connections, which say whose request it is
 owners:
   - id: 1
     username: njeri
@@ -56,15 +60,17 @@ owners:
 _WELCOME = """
   The gateway is open. Two phones are on the hotspot, neither of them online.
 
-  Amina's phone   portal  {portal}/?mac=AA:BB:CC:DD:EE:FF&ip=192.168.1.100
+  Amina's phone   portal  {amina}/
                   phone   {intasend}/phones/amina     enters its PIN by itself after five seconds
-  Otieno's phone  portal  {portal}/?mac=A2:00:00:00:00:02&ip=192.168.1.101
+  Otieno's phone  portal  {otieno}/
                   phone   {intasend}/phones/otieno    waits for you to press a button
 
   Open Amina's portal, choose "1 hour", enter 0712345678, press Pay, and watch this log and her phone.
-  For Otieno enter 0723456789, and press "Enter PIN" on his phone's page.
+  For Otieno enter 0723456789, and press "Enter PIN" on his phone's page. Or let him claim, on his portal,
+  what Amina has bought, with the receipt that this log names.
+  A portal's address is also that phone's HTTP proxy: with it, http://example.com/ meets the router's redirect.
 
-  Owner, for the API   username njeri, password karibu-kenya
+  Gateway, for the API {gateway}/ (username njeri, password karibu-kenya)
   IntaSend, simulated  {intasend}/
   Router, simulated    127.0.0.1:{router_port} (RouterOS API, user gateway, password gateway)
   Ctrl+C ends it; nothing is kept.
@@ -83,18 +89,40 @@ class Surroundings:
     intasend: SimulatedIntaSend
     phones: tuple[SimulatedPhone, SimulatedPhone]
 
+    @asynccontextmanager
+    async def on_the_air(self, gateway_url: str) -> AsyncIterator[tuple[PhoneConnection, ...]]:
+        """The phones' connections to a gateway that the router's pages lead to."""
+        lead_to_portal(self.router, gateway_url, router_id=1)
+        internet = Internet()
+        for url in (gateway_url, self.intasend.origin):
+            internet.serve(url, url)
+        connections = tuple(PhoneConnection(phone, self.router, internet, gateway_url) for phone in self.phones)
+        async with AsyncExitStack() as stack:
+            for connection in connections:
+                stack.push_async_callback(connection.stop)
+                await connection.start()
+                connection.phone.connection = connection
+            yield connections
+
 
 async def run(port: int, until_done: Callable[[Daemon], Awaitable[None]], show: Show) -> None:
     """Run the demonstration until the caller's wait is over. Raises Internal when the port is taken."""
     clock = SystemClock()
     with TemporaryDirectory(prefix="hotspot-gateway-demo-") as folder:
         async with surroundings(clock) as around, running(configuration(around, Path(folder), port), clock) as daemon:
-            around.intasend.webhook_url = f"http://127.0.0.1:{daemon.port}/payments/webhook/"
-            portal, intasend = f"http://127.0.0.1:{daemon.port}", around.intasend.origin
-            for phone in around.phones:
-                phone.portal_url = f"{portal}/?mac={phone.mac}&ip={phone.ip}"
-            show(_WELCOME.format(portal=portal, intasend=intasend, router_port=around.router.port))
-            await until_done(daemon)
+            gateway = f"http://127.0.0.1:{daemon.port}"
+            around.intasend.webhook_url = f"{gateway}/payments/webhook/"
+            async with around.on_the_air(gateway) as (amina, otieno):
+                show(
+                    _WELCOME.format(
+                        amina=amina.origin,
+                        otieno=otieno.origin,
+                        gateway=gateway,
+                        intasend=around.intasend.origin,
+                        router_port=around.router.port,
+                    )
+                )
+                await until_done(daemon)
 
 
 async def simulate(which: str, port: int, until_done: Callable[[], Awaitable[None]], show: Show) -> None:
@@ -137,6 +165,22 @@ async def surroundings(clock: Clock) -> AsyncIterator[Surroundings]:
         await asyncio.gather(*lives, return_exceptions=True)
         await intasend.stop()
         await router.stop()
+
+
+def lead_to_portal(router: SimulatedRouter, gateway_url: str, router_id: int) -> None:
+    """Prepare a router for the phones' sake: our pages in its hotspot folder, and the way to the gateway open before login."""
+    pages = hotspot_pages(gateway_url, router_id)
+    router.machine.files |= {f"hotspot/{name}": text for name, text in pages.items()}
+    gateway = urlsplit(gateway_url)
+    router.machine.configuration.tables["/ip/hotspot/walled-garden/ip"].add(
+        {
+            "action": "accept",
+            "protocol": "tcp",
+            "dst-address": gateway.hostname or "",
+            "dst-port": str(gateway.port or 80),
+            "comment": "hotspot-gateway",
+        }
+    )
 
 
 def configuration(around: Surroundings, data_dir: Path, port: int) -> config.Config:

@@ -37,6 +37,20 @@ class SimulatedRouter(Protocol):
         ...
 
 
+class Connection(Protocol):
+    """The phone's way out, through the router."""
+
+    @property
+    def origin(self) -> str:
+        """Where a browser is on this phone: the portal, and an HTTP proxy."""
+        ...
+
+    @property
+    def sees(self) -> str:
+        """What an app on the phone takes the network for."""
+        ...
+
+
 @dataclass(slots=True)
 class SimulatedPhone:
     """One customer's phone.
@@ -53,8 +67,8 @@ class SimulatedPhone:
     intasend: SimulatedIntaSend
     clock: Clock
     pin_after_s: float | None = None
-    portal_url: str | None = None
-    """Where the hotspot's page is, for the phone's own page."""
+    connection: Connection | None = None
+    """What its browser goes through, once there is one."""
     joined: bool = field(default=False, init=False)
     _ignored: set[str] = field(default_factory=set, init=False)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -215,10 +216,18 @@ async def test_the_page_lets_the_phone_join_and_leave(http, phone):
     assert not phone.joined
 
 
-async def test_the_page_links_to_the_portal_where_it_is_known(http, phone):
-    assert "hotspot's page" not in " ".join((await _page(http, "phones/amina")).split())
-    phone.portal_url = "http://127.0.0.1:8080/?mac=AA"
-    assert 'href="http://127.0.0.1:8080/?mac=AA"' in await _page(http, "phones/amina")
+@dataclass
+class WayOut:
+    origin: str
+    sees: str
+
+
+async def test_the_page_tells_what_apps_see_and_leads_to_the_portal_once_there_is_a_way_out(http, phone):
+    assert "Open the portal" not in await _page(http, "phones/amina")
+    phone.connection = WayOut("http://127.0.0.1:4711", "a login page")
+    page = await _page(http, "phones/amina")
+    assert "Its apps see a login page." in page
+    assert 'href="http://127.0.0.1:4711/"' in page
 
 
 async def test_the_index_names_every_phone(http, phone):

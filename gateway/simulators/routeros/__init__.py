@@ -5,8 +5,10 @@ For the demo, for tests, and for people who write portals. Reading order: `serve
 `query`, `values`, `traps` and the written-down `schema` and `properties` of real routers.
 """
 
+from gateway.simulators.routeros.appliance import ALL_POLICIES
 from gateway.simulators.routeros.connection import Faults
 from gateway.simulators.routeros.hotspot import HotspotModel
+from gateway.simulators.routeros.scripting import ScriptError
 from gateway.simulators.routeros.server import SimulatedRouter
 
-__all__ = ["Faults", "HotspotModel", "SimulatedRouter"]
+__all__ = ["ALL_POLICIES", "Faults", "HotspotModel", "ScriptError", "SimulatedRouter"]

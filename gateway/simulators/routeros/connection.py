@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from gateway.simulators.routeros import traps
+from gateway.simulators.routeros.accounts import Accounts, ApiUser
 from gateway.simulators.routeros.console import Command, Console, project, proplist
 from gateway.simulators.routeros.machine import Machine
 from gateway.simulators.routeros.properties import READ_ONLY
@@ -47,21 +48,12 @@ class Faults:
     """Command path to message: the next one is refused with that instead of being executed; once each."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiUser:
-    """The one user that may log in."""
-
-    name: str
-    password: str
-    policies: frozenset[str]
-
-
 class Site(Protocol):
     """What a connection sees of the router that it is on."""
 
     machine: Machine
     console: Console
-    user: ApiUser
+    accounts: Accounts
     faults: Faults
     commands: list[str]
     connections: set["Connection"]
@@ -76,6 +68,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._running: dict[asyncio.Task[None], Command] = {}
         self._login_id: str | None = None
+        self._policies: frozenset[str] = frozenset()
         self._challenge = ""
         self.closed = asyncio.get_running_loop().create_future()
 
@@ -163,7 +156,7 @@ class Connection(asyncio.Protocol):
 
     async def _run(self, command: Command) -> None:
         site = self._site
-        answer = site.console.run(command, site.user.policies)
+        answer = await site.console.run(command, self._policies)
         self._log(command)
         if command.path in site.faults.drop_after:
             site.faults.drop_after.discard(command.path)
@@ -180,13 +173,13 @@ class Connection(asyncio.Protocol):
     async def _follow(self, command: Command) -> None:
         """Tell what changes until cancelled; counters that tick are no change (facts, routeros 1.6)."""
         site = self._site
-        site.console.check(command, site.user.policies)
+        site.console.check(command, self._policies)
         self._log(command)
         wanted = proplist(command.arguments)
         known: dict[str, Row] = {}
         silent = command.verb == "listen" or "follow-only" in command.arguments
         while True:
-            rows = {row.get(".id", ""): row for row in site.console.rows(command, site.user.policies)}
+            rows = {row.get(".id", ""): row for row in site.console.rows(command, self._policies)}
             for row_id, row in rows.items():
                 if not silent and _lasting(row) != _lasting(known.get(row_id, {})):
                     self._send("!re", command.tag, project(row, wanted))
@@ -213,9 +206,10 @@ class Connection(asyncio.Protocol):
         """Both generations of login (facts, routeros 1.5). Raises Trap when it is refused; the client may try again."""
         if self._site.machine.version < PLAIN_LOGIN:
             return self._log_in_by_challenge(arguments)
-        if not self._may_log_in(arguments.get("name"), arguments.get("password", "") == self._site.user.password):
+        user = self._account(arguments)
+        if user is None or user.password != arguments.get("password", ""):
             raise Trap("invalid user name or password (6)")
-        self._admit()
+        self._admit(user)
         return {}
 
     def _log_in_by_challenge(self, arguments: Mapping[str, str]) -> Mapping[str, str]:
@@ -223,21 +217,25 @@ class Connection(asyncio.Protocol):
         if "response" not in arguments:
             self._challenge = secrets.token_hex(16)
             return {"ret": self._challenge}
-        right = challenge_response(self._site.user.password, self._challenge) == arguments["response"]
-        if not self._may_log_in(arguments.get("name"), right):
+        user = self._account(arguments)
+        if user is None or challenge_response(user.password, self._challenge) != arguments["response"]:
             raise Trap("cannot log in")
-        self._admit()
+        self._admit(user)
         return {}
 
-    def _may_log_in(self, name: str | None, password_is_right: bool) -> bool:  # noqa: FBT001
-        """A user without the policy `api` looks like a wrong password (facts, routeros 1.5)."""
-        user = self._site.user
-        return name == user.name and password_is_right and "api" in user.policies and not self._site.faults.refuse_login
+    def _account(self, arguments: Mapping[str, str]) -> ApiUser | None:
+        """A user without the policy `api`, or at the wrong address, looks like a wrong password (facts, routeros 1.5)."""
+        user = self._site.accounts.find(arguments.get("name", ""), self._peer())
+        return None if self._site.faults.refuse_login else user
 
-    def _admit(self) -> None:
+    def _peer(self) -> str:
         peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if peer else ""
+
+    def _admit(self, user: ApiUser) -> None:
+        self._policies = user.policies
         if self._login_id is None:
-            self._login_id = self._site.machine.admit(self._site.user.name, peer[0] if peer else "", self.abort)
+            self._login_id = self._site.machine.admit(user.name, self._peer(), self.abort)
 
     # Words out
 

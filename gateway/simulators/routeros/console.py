@@ -3,12 +3,13 @@
 No bytes and no connection. `listen` and the API's own commands (`/login`, `/quit`, `/cancel`) belong to `connection`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.simulators.routeros import traps
+from gateway.simulators.routeros.directory import Request, read_id
 from gateway.simulators.routeros.machine import Machine
-from gateway.simulators.routeros.menus import Request, directories, read_id
+from gateway.simulators.routeros.menus import directories
 from gateway.simulators.routeros.properties import READ_ONLY
 from gateway.simulators.routeros.query import Key, matches
 from gateway.simulators.routeros.schema import DIRECTORIES, EMPTY_REPLY, MENUS, Menu, commands
@@ -76,7 +77,7 @@ class Console:
         self._commands = commands(machine.version)
         self.directories = directories(machine)
 
-    def run(self, command: Command, policies: frozenset[str]) -> Answer:
+    async def run(self, command: Command, policies: frozenset[str]) -> Answer:
         """Execute one command. Raises Trap with the router's words when it refuses."""
         request = self.check(command, policies)
         self._machine.hotspot.settle()
@@ -86,14 +87,16 @@ class Console:
             return Answer(ret=";".join(row[".id"] for row in self._visible(command.menu, policies)))
         if command.verb == "get":
             return self._get(command.menu, request)
-        return Answer(ret=self.directories[command.menu].verbs[command.verb](request))
+        done = self.directories[command.menu].verbs[command.verb](request)
+        return Answer(ret=await done if isinstance(done, Awaitable) else done)
 
     def check(self, command: Command, policies: frozenset[str]) -> Request:
         """Whether this version has the command and its arguments, and the user the right to it. Raises Trap."""
         known = self._commands.get(command.path)
         if known is None:
             raise traps.no_such_command(command.path, DIRECTORIES)
-        if ("read" if command.verb in _READING else "write") not in policies:
+        needed = {MENUS[command.menu].policy, "read" if command.verb in _READING else "write"}
+        if not needed - {None} <= policies:
             raise traps.not_permitted()
         arguments = {_console_name(name, known): value for name, value in command.arguments.items()}
         for name in arguments:
@@ -130,9 +133,9 @@ class Console:
     def _visible(self, menu: str, policies: frozenset[str]) -> list[Row]:
         """The rows without what this user may not see."""
         rows = self.directories[menu].rows()
-        if "sensitive" in policies:
-            return rows
         secret = {name for name, known in MENUS[menu].columns.items() if known.secret}
+        if "sensitive" in policies or not secret:
+            return rows
         return [{name: text for name, text in row.items() if name not in secret} for row in rows]
 
 

@@ -6,6 +6,7 @@ settles first, so that a login that is over is over for whoever asks. Texts of r
 
 import ipaddress
 import itertools
+import math
 from collections.abc import Callable
 
 from gateway.clock import Clock
@@ -16,6 +17,9 @@ from gateway.simulators.routeros.values import address_range, canonical_mac, par
 
 COOKIE_KEEPERS = frozenset({"keepalive timeout", "idle timeout", "host removed"})
 """Ends after which the mac-cookie stays: bringing a sleeping phone back is its purpose (facts, routeros 3.6)."""
+
+LICENSED_SESSIONS = {"1": 1, "3": 1, "4": 200, "5": 500}
+"""Logins at a time by licence level; any other level has no limit (facts, routeros 6)."""
 
 Note = Callable[[str, str], None]
 """Takes a log line: topics, message."""
@@ -44,6 +48,8 @@ class HotspotModel:
         self.usage: dict[str, Usage] = {}
         """Used up in ended sessions, by the user's id."""
         self.limit_change_moves_running_session = limit_change_moves_running_session
+        self.licence = "4"
+        """The level: what a hAP is sold with."""
         self.powered = True
         """Off, nothing passes and no phone is seen."""
         self._clock = clock
@@ -93,6 +99,11 @@ class HotspotModel:
         """Whether the phone's traffic would pass at this moment as things stand."""
         self.settle()
         return self._is_let_through(canonical_mac(mac))
+
+    def is_blocked(self, mac: str) -> bool:
+        """Whether a binding drops everything that the phone sends."""
+        mac = canonical_mac(mac)
+        return mac in self.phones and self._binding(mac, self.phones[mac]) == "blocked"
 
     # Login and logout
 
@@ -284,6 +295,8 @@ class HotspotModel:
             raise Trap("no more sessions are allowed for user")
         if ip in self.active:
             raise Trap("already authorizing, retry later")  # the text is a guess (errors.txt)
+        if len(self.active) >= LICENSED_SESSIONS.get(self.licence, math.inf):
+            raise Trap("session limit reached")  # errors.txt, license-session-limit; as a trap it is a guess
 
     def _uptime_left_s(self, entry: ActiveEntry) -> float | None:
         """The uptime limit of this login; read anew from the user's row only if the switch says so (facts, routeros 9.1)."""

@@ -3,16 +3,18 @@
 No bytes and no commands: those are `console` and `connection`.
 """
 
-import datetime as dt
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.clock import Clock
+from gateway.simulators.routeros import traps
+from gateway.simulators.routeros.factory import furnish
 from gateway.simulators.routeros.hotspot import HotspotModel
-from gateway.simulators.routeros.properties import SETTINGS
-from gateway.simulators.routeros.schema import ISO_DATES, MAX_SESSIONS, Version, parse_version
+from gateway.simulators.routeros.scheduling import Schedule
+from gateway.simulators.routeros.schema import MAX_SESSIONS, TABLES, Version, parse_version
 from gateway.simulators.routeros.tables import Configuration, Row, hex_id
+from gateway.simulators.routeros.timekeeping import WallClock
 from gateway.simulators.routeros.values import format_duration
 
 LOG_LINES = 1_000
@@ -21,7 +23,11 @@ LOG_LINES = 1_000
 DEFAULT_MAX_SESSIONS = 20
 """API connections at a time where the router says nothing else (facts, routeros 1.10)."""
 
-_TABLES = tuple(path for path in SETTINGS if path != "/system/identity")
+Execute = Callable[[str, frozenset[str]], Awaitable[list[str]]]
+"""Runs a text of RouterOS' language with those policies and gives what it put out. Raises Trap."""
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""From an address to what is there. Raises Trap."""
 
 
 @dataclass(slots=True)
@@ -45,32 +51,30 @@ class Machine:
         self.version_text = version
         self.version: Version = parse_version(version)
         self.identity = identity
-        self.configuration = Configuration(self.version, _TABLES)
+        self.configuration = Configuration(self.version, TABLES)
+        self.wall = WallClock(clock, self.version)
+        self.schedule = Schedule(clock, self.wall, self.configuration.tables["/system/scheduler"], self.note)
+        self.has_flash_folder = False
+        """Whether files outlive a reboot in `flash/` only, as on boards with 16 MB (facts, routeros 4.1)."""
+        self.device_mode: dict[str, str] = {"mode": "advanced", "hotspot": "true", "scheduler": "true", "fetch": "true"}
+        self.signed: dict[str, float] = {}
+        """When each certificate was signed, by its id, in seconds since 1970."""
+        self.script_runs: dict[str, int] = {}
+        """How often each stored script has run, by its id."""
+        self.execute: Execute | None = None
+        self.fetch: Fetch = _nowhere
+        self.files: dict[str, str] = {}
+        """Text by path, without a slash at the front: `hotspot/login.html`."""
         self.log: deque[Row] = deque(maxlen=LOG_LINES)
         self.logins: dict[str, ApiLogin] = {}
         self.port = 0
         self._booted_s = clock.monotonic_s()
         self._log_lines = 0
         self._logins_made = 0
-        self._seed(hotspot_server, login_by)
+        furnish(self.configuration, hotspot_server, login_by)
         self.hotspot = HotspotModel(
             clock, self.configuration, hotspot_server, note=self.note, limit_change_moves_running_session=limit_change_moves
         )
-
-    def _seed(self, server: str, login_by: frozenset[str]) -> None:
-        """The rows that every router of this kind has."""
-        tables = self.configuration.tables
-        self.configuration.interfaces = {"*1": "ether1", "*2": "ether2", "*3": "bridge"}
-        login_methods = tables["/ip/hotspot/profile"].properties["login-by"].kind
-        chosen = login_methods.parse("login-by", ",".join(login_by), self.configuration.names)
-        tables["/ip/hotspot/profile"].seed(name="default")
-        tables["/ip/hotspot/profile"].seed(name="hsprof1", hotspot_address="10.5.50.1", login_by=chosen)
-        tables["/ip/hotspot/user/profile"].seed(name="default")
-        tables["/ip/hotspot/user"].seed(name="default-trial", comment="counters and limits for trial users")
-        tables["/ip/hotspot"].seed(name=server, interface="bridge", profile="hsprof1")
-        tables["/ip/address"].seed(address="10.5.50.1/24", network="10.5.50.0", interface="bridge")
-        for name, port in (("api", "8728"), ("api-ssl", "8729")):
-            tables["/ip/service"].seed(name=name, port=port)
 
     @property
     def uptime_s(self) -> float:
@@ -87,28 +91,22 @@ class Machine:
         """Come up again: everything that is only in memory is gone."""
         self._booted_s = self.clock.monotonic_s()
         self.hotspot.reboot()
+        self.schedule.boot()
+        self.script_runs.clear()
+        if self.has_flash_folder:
+            self.files = {path: text for path, text in self.files.items() if path.startswith("flash/")}
         self.log.clear()
         self.note("system,info", "router rebooted")
-
-    def now(self) -> dt.datetime:
-        """The router's wall clock, in UTC."""
-        return dt.datetime.fromtimestamp(self.clock.wall_s(), dt.UTC)
-
-    def date(self) -> str:
-        """Today as this version writes it (facts, routeros 5)."""
-        now = self.now()
-        return f"{now:%Y-%m-%d}" if self.version >= ISO_DATES else f"{now:%b/%d/%Y}".lower()
 
     def note(self, topics: str, message: str) -> None:
         """Write a log line."""
         self._log_lines += 1
-        time = f"{self.date()} {self.now():%H:%M:%S}"
-        self.log.append({".id": hex_id(self._log_lines), "time": time, "topics": topics, "message": message})
+        self.log.append({".id": hex_id(self._log_lines), "time": self.wall.stamp(), "topics": topics, "message": message})
 
     def admit(self, name: str, address: str, kick: Callable[[], None]) -> str:
         """A connection has logged in; gives the id of its row in `/user/active`."""
         self._logins_made += 1
-        login = ApiLogin(hex_id(self._logins_made), name, address, f"{self.date()} {self.now():%H:%M:%S}", kick)
+        login = ApiLogin(hex_id(self._logins_made), name, address, self.wall.stamp(), kick)
         self.logins[login.id] = login
         self.note("system,info,account", f"user {name} logged in from {address} via api")
         return login.id
@@ -140,13 +138,36 @@ class Machine:
             "platform": "MikroTik",
         }
 
-    def clock_row(self) -> Row:
-        """`/system/clock`."""
-        return {
-            "time": f"{self.now():%H:%M:%S}",
-            "date": self.date(),
-            "time-zone-autodetect": "true",
-            "time-zone-name": "UTC",
-            "gmt-offset": "+00:00",
-            "dst-active": "false",
-        }
+    def device_mode_row(self) -> Row:
+        """`/system/device-mode`: what the maker's safety switch allows (facts, routeros 5)."""
+        return {**self.device_mode, "flagged": "false", "attempt-count": "0"}
+
+    def write_file(self, path: str, text: str) -> None:
+        """Keep a text as a file."""
+        self.files[path] = text
+
+    async def run_stored(self, script: Row, policies: frozenset[str]) -> list[str]:
+        """Run a row of `/system/script`; it needs the rights that it was given. Raises Trap."""
+        needed = frozenset(filter(None, script.get("policy", "").split(",")))
+        if script["dont-require-permissions"] == "false" and not needed <= policies:
+            raise traps.not_permitted()
+        self.script_runs[script[".id"]] = self.script_runs.get(script[".id"], 0) + 1
+        return await self.run_text(script.get("source", ""), needed)
+
+    async def run_event(self, text: str, policies: frozenset[str]) -> None:
+        """Run what a scheduler names: a stored script, or a text. Raises Trap."""
+        script = self.configuration.tables["/system/script"].named(text)
+        if script is not None:
+            await self.run_stored(script, policies)
+        else:
+            await self.run_text(text, policies)
+
+    async def run_text(self, text: str, policies: frozenset[str]) -> list[str]:
+        """Run a text of RouterOS' language. Raises Trap."""
+        if self.execute is None:
+            raise traps.Trap("no console")
+        return await self.execute(text, policies)
+
+
+async def _nowhere(url: str) -> bytes:
+    raise traps.Trap(f"failure: no way to {url}")

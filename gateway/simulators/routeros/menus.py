@@ -3,83 +3,36 @@
 Joins the configuration and the hotspot to the words of the API; checks nothing that `schema` has checked before.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.simulators.routeros import traps
+from gateway.simulators.routeros.directory import Directory, Request, Verb
 from gateway.simulators.routeros.machine import Machine
+from gateway.simulators.routeros.schema import MENUS
+from gateway.simulators.routeros.system_menus import certificate_extras, settings, special_verbs, system_directories
 from gateway.simulators.routeros.tables import Row, Table
 from gateway.simulators.routeros.values import format_duration
 
 Item = TypeVar("Item")
-_ID = re.compile(r"\*[0-9A-Fa-f]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One command with its checked arguments; `.id` has become `numbers` or `number`."""
-
-    arguments: Mapping[str, str]
-    policies: frozenset[str]
-
-    @property
-    def ids(self) -> list[str]:
-        """The rows that are meant. Raises the traps for none and for what is no id (facts, routeros 1.8)."""
-        name = "number" if "number" in self.arguments else "numbers"
-        if name not in self.arguments:
-            raise traps.missing_arguments([".id"])
-        return [read_id(text) for text in self.arguments[name].split(",")]
-
-    @property
-    def values(self) -> dict[str, str]:
-        """The arguments without the ids."""
-        return {name: text for name, text in self.arguments.items() if name != "numbers"}
-
-    def need(self, *names: str) -> list[str]:
-        """The values of arguments that must be there."""
-        missing = [name for name in names if name not in self.arguments]
-        if missing:
-            raise traps.missing_arguments(missing)
-        return [self.arguments[name] for name in names]
-
-
-Verb = Callable[[Request], str | None]
-"""Runs a command; gives what stands after `=ret=`, or nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Directory:
-    """One menu: its rows now, and its commands other than those that only read."""
-
-    rows: Callable[[], list[Row]]
-    verbs: Mapping[str, Verb] = field(default_factory=dict)
-
-
-def read_id(text: str) -> str:
-    """An id in the router's spelling. Raises the traps for none and for a malformed one."""
-    if not text:
-        raise traps.no_such_item()
-    if not _ID.fullmatch(text):
-        raise traps.invalid_id()
-    return text.upper()
 
 
 def directories(machine: Machine) -> dict[str, Directory]:
     """Every menu of the router."""
     return {
-        **{path: _configured(machine, table) for path, table in machine.configuration.tables.items()},
+        **{
+            path: settings(machine, table) if MENUS[path].singleton else _configured(machine, table)
+            for path, table in machine.configuration.tables.items()
+        },
         "/ip/hotspot/active": _active(machine),
         "/ip/hotspot/host": _hosts(machine),
         "/ip/hotspot/cookie": _cookies(machine),
         "/user/active": _logins(machine),
         "/interface": Directory(lambda: _interfaces(machine)),
-        "/log": Directory(lambda: list(machine.log)),
         "/system/identity": _identity(machine),
         "/system/resource": Directory(lambda: [machine.resource()]),
-        "/system/clock": Directory(lambda: [machine.clock_row()]),
-        "/system/license": Directory(lambda: [{"software-id": "SIMU-LATD", "nlevel": "4", "features": ""}]),
+        "/system/license": Directory(lambda: [{"software-id": "SIMU-LATD", "nlevel": machine.hotspot.licence, "features": ""}]),
+        **system_directories(machine),
     }
 
 
@@ -117,6 +70,7 @@ def _configured(machine: Machine, table: Table) -> Directory:
             "unset": each(lambda request, row_id: table.unset(row_id, *request.need("value-name"))),
             "move": each(lambda request, row_id: table.move(row_id, request.arguments.get("destination"))),
             "reset-counters": each(lambda _, row_id: _reset_counters(machine, row_id)),
+            **special_verbs(machine, table),
         },
     )
 
@@ -130,7 +84,7 @@ def _refuse_foreign_policies(request: Request) -> None:
 
 def _with_owner(table: Table, request: Request) -> dict[str, str]:
     """Scripts and schedulers have their maker's policies unless told otherwise."""
-    if "policy" not in table.properties:
+    if table.path not in {"/system/script", "/system/scheduler"}:
         return request.values
     known = table.properties["policy"].kind
     return {"policy": ",".join(word for word in getattr(known, "options", ()) if word in request.policies)} | request.values
@@ -179,8 +133,12 @@ _EXTRAS: dict[str, Callable[[Machine, Table, Row], Row]] = {
     "/ip/hotspot/walled-garden/ip": lambda _m, _t, _r: {"dynamic": "false", "invalid": "false"},
     "/ip/address": lambda _m, _t, row: {"actual-interface": row["interface"], "dynamic": "false", "invalid": "false"},
     "/ip/service": _service_extras,
-    "/system/scheduler": lambda _m, _t, _r: {"owner": "gateway", "run-count": "0"},
-    "/system/script": lambda _m, _t, _r: {"run-count": "0", "invalid": "false"},
+    "/system/scheduler": lambda machine, _t, row: {"owner": "gateway", **machine.schedule.row(row)},
+    "/system/script": lambda machine, _t, row: {"run-count": str(machine.script_runs.get(row[".id"], 0)), "invalid": "false"},
+    "/certificate": certificate_extras,
+    "/ip/firewall/filter": lambda _m, _t, _r: {"dynamic": "false", "invalid": "false", "bytes": "0", "packets": "0"},
+    "/ip/firewall/nat": lambda _m, _t, _r: {"dynamic": "false", "invalid": "false", "bytes": "0", "packets": "0"},
+    "/user": lambda _m, _t, _r: {"expired": "false"},
 }
 
 

@@ -34,15 +34,19 @@ class Property:
     required: bool = False
     secret: bool = False
     """Printed only to users with the policy `sensitive`."""
+    write_only: bool = False
+    """Never printed at all."""
     since: tuple[int, ...] = (0,)
+    until: tuple[int, ...] = (999,)
+    """The first version that has it no more."""
 
 
-_FLAG = Boolean()
+FLAG = Boolean()
 _NONE = Time(("none",))
 _SERVER = Property("server", Reference("/ip/hotspot", ("all",)), "all", hidden=("all",))
-_COMMENT = Property("comment")
-_DISABLED = Property("disabled", _FLAG, "false")
-_NAME = Property("name", required=True)
+COMMENT = Property("comment")
+DISABLED = Property("disabled", FLAG, "false")
+NAME = Property("name", required=True)
 
 LOGIN_METHODS = ("mac", "cookie", "http-chap", "https", "http-pap", "trial", "mac-cookie")
 
@@ -51,7 +55,7 @@ POLICIES = (
 )  # fmt: skip
 
 _HOTSPOT = (
-    _NAME,
+    NAME,
     Property("interface", Reference("/interface"), required=True),
     Property("address-pool", default="none"),
     Property("profile", Reference("/ip/hotspot/profile"), "default"),
@@ -59,16 +63,16 @@ _HOTSPOT = (
     Property("keepalive-timeout", _NONE, "none"),
     Property("login-timeout", _NONE, "none"),
     Property("addresses-per-mac", Integer(1, 65535, ("unlimited",)), "2"),
-    _DISABLED,
+    DISABLED,
 )
 
 _SERVER_PROFILE = (
-    _NAME,
+    NAME,
     Property("hotspot-address", Address(), "0.0.0.0"),
     Property("dns-name"),
     Property("html-directory", default="hotspot"),
     Property("html-directory-override"),
-    Property("install-hotspot-queue", _FLAG, "false"),
+    Property("install-hotspot-queue", FLAG, "false"),
     Property("rate-limit", Rate()),
     Property("http-proxy", Address(ported=True), "0.0.0.0:0"),
     Property("smtp-server", Address(), "0.0.0.0"),
@@ -77,12 +81,12 @@ _SERVER_PROFILE = (
     Property("mac-auth-password", secret=True),
     Property("http-cookie-lifetime", Time(), "3d"),
     Property("ssl-certificate", default="none"),
-    Property("split-user-domain", _FLAG, "false"),
+    Property("split-user-domain", FLAG, "false"),
     Property("trial-uptime-limit", Time(), "30m"),
     Property("trial-uptime-reset", Time(), "1d"),
     Property("trial-user-profile", Reference("/ip/hotspot/user/profile"), "default"),
-    Property("use-radius", _FLAG, "false"),
-    Property("radius-accounting", _FLAG, "true"),
+    Property("use-radius", FLAG, "false"),
+    Property("radius-accounting", FLAG, "true"),
     Property("radius-interim-update", Time(("received",)), "received"),
     Property("radius-default-domain"),
     Property("radius-location-id"),
@@ -93,7 +97,7 @@ _SERVER_PROFILE = (
 
 _USER = (
     _SERVER,
-    _NAME,
+    NAME,
     Property("password", default="", secret=True),
     Property("address", Address()),
     Property("mac-address", Mac(), hidden=("", "00:00:00:00:00:00")),
@@ -105,19 +109,19 @@ _USER = (
     Property("limit-bytes-out", Integer(), hidden=("0",)),
     Property("limit-bytes-total", Integer(), hidden=("0",)),
     Property("otp-secret", secret=True, since=(7, 21, 3)),
-    _DISABLED,
-    _COMMENT,
+    DISABLED,
+    COMMENT,
 )
 
 _USER_PROFILE = (
-    _NAME,
+    NAME,
     Property("address-pool", default="none", hidden=("none",)),
     Property("session-timeout", Time(), hidden=("0s",)),
     Property("idle-timeout", _NONE, "none"),
     Property("keepalive-timeout", _NONE, "2m"),
     Property("status-autorefresh", Time(), "1m"),
     Property("shared-users", Integer(1, 4_294_967_295, ("unlimited",)), "1"),
-    Property("add-mac-cookie", _FLAG, "true"),
+    Property("add-mac-cookie", FLAG, "true"),
     Property("mac-cookie-timeout", Time(), "3d"),
     Property("rate-limit", Rate()),
     Property("address-list"),
@@ -128,9 +132,9 @@ _USER_PROFILE = (
     Property("outgoing-filter"),
     Property("incoming-packet-mark"),
     Property("outgoing-packet-mark"),
-    Property("transparent-proxy", _FLAG, "false"),
+    Property("transparent-proxy", FLAG, "false"),
     Property("open-status-page", Choice(("always", "http-login")), "always"),
-    Property("advertise", _FLAG, "false"),
+    Property("advertise", FLAG, "false"),
     Property("advertise-interval"),
     Property("advertise-timeout"),
     Property("advertise-url"),
@@ -144,8 +148,8 @@ _BINDING = (
     Property("to-address", Address()),
     _SERVER,
     Property("type", Choice(("regular", "bypassed", "blocked")), "regular"),
-    _DISABLED,
-    _COMMENT,
+    DISABLED,
+    COMMENT,
 )
 
 _WALLED_GARDEN = (
@@ -156,8 +160,8 @@ _WALLED_GARDEN = (
     Property("dst-host"),
     Property("dst-port"),
     Property("path"),
-    _DISABLED,
-    _COMMENT,
+    DISABLED,
+    COMMENT,
 )
 
 _WALLED_GARDEN_IP = (
@@ -170,8 +174,8 @@ _WALLED_GARDEN_IP = (
     Property("dst-host"),
     Property("dst-port"),
     Property("protocol"),
-    _DISABLED,
-    _COMMENT,
+    DISABLED,
+    COMMENT,
 )
 
 _SERVICE = (
@@ -182,7 +186,7 @@ _SERVICE = (
     Property("vrf", default="main"),
     Property("max-sessions", Integer(1, 1000), "20", since=(7, 16)),
     Property("available-from", since=(7, 24)),
-    _DISABLED,
+    DISABLED,
 )
 
 _ADDRESS = (
@@ -191,29 +195,29 @@ _ADDRESS = (
     Property("network", Address()),
     Property("broadcast", Address()),
     Property("interface", Reference("/interface"), required=True),
-    _DISABLED,
-    _COMMENT,
+    DISABLED,
+    COMMENT,
 )
 
 _SCHEDULER = (
-    _NAME,
+    NAME,
     Property("start-date"),
     Property("start-time"),
     Property("interval", Time(), "0s"),
     Property("on-event"),
     Property("policy", Choices(POLICIES)),
     Property("days", since=(7, 24)),
-    _DISABLED,
-    _COMMENT,
+    DISABLED,
+    COMMENT,
 )
 
 _SCRIPT = (
-    _NAME,
+    NAME,
     Property("owner"),
     Property("policy", Choices(POLICIES)),
-    Property("dont-require-permissions", _FLAG, "false"),
+    Property("dont-require-permissions", FLAG, "false"),
     Property("source"),
-    _COMMENT,
+    COMMENT,
 )
 
 SETTINGS: dict[str, tuple[Property, ...]] = {
@@ -241,7 +245,7 @@ _FLAGS = (
 READ_ONLY: dict[str, Kind] = {
     **dict.fromkeys(_COUNTS, Integer()),
     **dict.fromkeys(_TIMES, Time()),
-    **dict.fromkeys(_FLAGS, _FLAG),
+    **dict.fromkeys(_FLAGS, FLAG),
     **dict.fromkeys(("limit-bytes-in", "limit-bytes-out", "limit-bytes-total"), Integer()),
     "mac-address": Mac(),
     "address": Address(prefixed=True),

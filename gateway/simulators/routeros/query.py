@@ -5,6 +5,7 @@ Pure. Values are compared as what they are (numbers, times, addresses): the call
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from gateway.simulators.routeros.traps import Trap
 
@@ -29,11 +30,18 @@ def matches(words: Sequence[str], row: Mapping[str, str], key: Key) -> bool:
 def _test(text: str, row: Mapping[str, str], key: Key) -> bool:
     if text.startswith("-"):
         return text[1:] not in row
-    comparison = _COMPARISON.fullmatch(text)
+    comparison = _read(text)
     if comparison is None:
         return text in row
-    name, value = comparison["name"], comparison["value"]
-    return name in row and _compare(comparison["relation"], name, row[name], value, key)
+    relation, name, value = comparison
+    return name in row and _compare(relation, name, row[name], value, key)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> tuple[str, str, str] | None:
+    """Relation, name and value of a comparison, read once and not for each row; None for what is none."""
+    comparison = _COMPARISON.fullmatch(text)
+    return None if comparison is None else (comparison["relation"], comparison["name"], comparison["value"])
 
 
 def _compare(relation: str, name: str, mine: str, other: str, key: Key) -> bool:

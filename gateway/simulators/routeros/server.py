@@ -4,13 +4,17 @@ The only place here that opens sockets.
 """
 
 import asyncio
+import contextlib
 import ssl
 
 from gateway.clock import Clock
-from gateway.simulators.routeros.connection import ApiUser, Connection, Faults
+from gateway.simulators.routeros.accounts import Accounts, ApiUser
+from gateway.simulators.routeros.connection import Connection, Faults
 from gateway.simulators.routeros.console import Console
+from gateway.simulators.routeros.fetching import fetch_here
 from gateway.simulators.routeros.hotspot import HotspotModel
 from gateway.simulators.routeros.machine import Machine
+from gateway.simulators.routeros.scripting import Interpreter
 
 DEFAULT_POLICIES = frozenset({"api", "read", "write"})
 """What hotspot work needs and no more (facts, routeros 2.12)."""
@@ -37,6 +41,7 @@ class SimulatedRouter:
         hotspot_server: str = "hotspot1",
         login_by: frozenset[str] = DEFAULT_LOGIN_BY,
         limit_change_moves_running_session: bool = False,
+        has_flash_folder: bool = False,
     ) -> None:
         self.machine = Machine(
             clock,
@@ -46,8 +51,12 @@ class SimulatedRouter:
             login_by=login_by,
             limit_change_moves=limit_change_moves_running_session,
         )
+        self.machine.has_flash_folder = has_flash_folder
+        self.machine.fetch = fetch_here
         self.console = Console(self.machine)
-        self.user = ApiUser(username, password, policies)
+        self._interpreter = Interpreter(self.console, self.machine)
+        self.machine.execute = self._interpreter.run
+        self.accounts = Accounts(self.machine.configuration, ApiUser(username, password, policies))
         self.faults = Faults()
         self.commands: list[str] = []
         """The commands that were executed, as `path =name=value …`."""
@@ -56,6 +65,7 @@ class SimulatedRouter:
         self._server: asyncio.Server | None = None
         self._host = "127.0.0.1"
         self._tls: ssl.SSLContext | None = None
+        self._events: asyncio.Task[None] | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Listen; port 0 takes a free one. With `tls` it is an `api-ssl` port."""
@@ -67,6 +77,11 @@ class SimulatedRouter:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+        events, self._events = self._events, None
+        if events is not None:
+            events.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await events
         connections = list(self.connections)
         for connection in connections:
             connection.abort()
@@ -80,6 +95,15 @@ class SimulatedRouter:
         return self.machine.port
 
     @property
+    def user(self) -> ApiUser:
+        """The user that the router came with; set it to change the password or the rights."""
+        return self.accounts.first
+
+    @user.setter
+    def user(self, user: ApiUser) -> None:
+        self.accounts.first = user
+
+    @property
     def hotspot(self) -> HotspotModel:
         """The hotspot behind the API."""
         return self.machine.hotspot
@@ -88,6 +112,23 @@ class SimulatedRouter:
     def writes(self) -> int:
         """Configuration changes so far, each of which wears the flash."""
         return self.machine.configuration.writes
+
+    # What an administrator does
+
+    async def run_script(self, text: str) -> list[str]:
+        """Paste a text into the terminal of an administrator; gives what it put out, line by line. Raises ScriptError."""
+        return await self._interpreter.paste(text)
+
+    def set_clock(self, wall_s: float) -> None:
+        """Set the router's clock; 0 is 1970, where a board without a battery comes up."""
+        self.machine.wall.set_to(wall_s)
+        self.machine.schedule.wake()
+
+    def forbid(self, feature: str) -> None:
+        """Let device-mode forbid `hotspot`, `scheduler` or `fetch`, as it does on new boards (facts, routeros 5)."""
+        self.machine.device_mode |= {"mode": "home", feature: "false"}
+        self.machine.schedule.forbidden = self.machine.device_mode["scheduler"] == "false"
+        self.machine.schedule.wake()
 
     # Power
 
@@ -131,3 +172,4 @@ class SimulatedRouter:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), self._host, port, ssl=self._tls)
         self.machine.port = self._server.sockets[0].getsockname()[1]
+        self._events = loop.create_task(self.machine.schedule.run(self.machine.run_event))

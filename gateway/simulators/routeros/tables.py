@@ -50,6 +50,15 @@ _RULES: dict[str, Rules] = {
         "failure: default trial user can not be removed",
     ),
     "/ip/hotspot/ip-binding": Rules(_by_client, "failure: such client already exists"),
+    "/ip/dhcp-server": _NAMED,
+    "/ip/dhcp-server/option": _NAMED,
+    "/certificate": _NAMED,
+    "/ip/pool": Rules(_by_name, "failure: pool with such name exists"),
+    "/ip/dns/static": Rules(lambda row: {(row["name"], row["type"], row.get("address", ""))}, "failure: entry already exists"),
+    "/ip/dhcp-server/network": Rules(lambda row: {(row["address"],)}, "failure: entry already exists"),
+    "/ip/arp": Rules(lambda row: {(row["address"], row["interface"])}, "failure: already have such address"),
+    "/user": Rules(_by_name, "failure: user with the same name already exists"),
+    "/user/group": Rules(_by_name, "failure: group with the same name already exists", "failure: can not remove default group"),
     "/ip/address": Rules(lambda row: {(row["address"], row["interface"])}, "failure: already have such address"),
 }
 
@@ -66,6 +75,8 @@ class Table:
         self._owners: dict[tuple[str, ...], str] = {}
         self._fixed: set[str] = set()
         self._next = 0
+        self.changed: Callable[[], None] = lambda: None
+        """Called after each change of a row."""
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self._rows.values())
@@ -88,8 +99,13 @@ class Table:
 
     def seed(self, **values: str) -> Row:
         """A row from the factory, which cannot be removed; underscores in names stand for dashes."""
-        row = self._new_row({name.replace("_", "-"): value for name, value in values.items()})
+        row = self.plant(**values)
         self._fixed.add(row[".id"])
+        return row
+
+    def plant(self, **values: str) -> Row:
+        """A row that somebody made before us; no flash write is counted."""
+        row = self._new_row({name.replace("_", "-"): value for name, value in values.items()})
         self._claim(row)
         self._rows[row[".id"]] = row
         return row
@@ -108,7 +124,7 @@ class Table:
         row = self._new_row(copied | given)
         self._claim(row)
         self._put(row, before)
-        self._configuration.writes += 1
+        self._written()
         return row[".id"]
 
     def set(self, row_id: str, arguments: Mapping[str, str]) -> None:
@@ -119,7 +135,7 @@ class Table:
         if changed.get("name") != row.get("name"):
             self._configuration.repoint(self.path, row["name"], changed["name"])
         row.update(changed)
-        self._configuration.writes += 1
+        self._written()
 
     def unset(self, row_id: str, name: str) -> None:
         """Give a property its factory value back."""
@@ -129,7 +145,7 @@ class Table:
         row.pop(name, None)
         if default is not None:
             row[name] = default
-        self._configuration.writes += 1
+        self._written()
 
     def remove(self, row_id: str) -> None:
         """Remove a row. What referred to it shows its bare id from now on."""
@@ -139,7 +155,7 @@ class Table:
         self._release(self._rows.pop(row_id))
         if "name" in row:
             self._configuration.repoint(self.path, row["name"], row_id)
-        self._configuration.writes += 1
+        self._written()
 
     def move(self, row_id: str, destination: str | None) -> None:
         """Put a row before another one, or at the end."""
@@ -147,7 +163,7 @@ class Table:
             self.get(named)
         if destination != row_id:
             self._put(self._rows.pop(row_id), destination)
-        self._configuration.writes += 1
+        self._written()
 
     def is_fixed(self, row_id: str) -> bool:
         """Whether the row came from the factory (flag `default`)."""
@@ -155,8 +171,14 @@ class Table:
 
     def shown(self, row: Row) -> Row:
         """The row as printed: in the menu's order and without what says nothing."""
-        visible = {name: row[name] for name, known in self.properties.items() if name in row and row[name] not in known.hidden}
-        return {".id": row[".id"]} | visible
+        printed = {name: known for name, known in self.properties.items() if not known.write_only}
+        return {".id": row[".id"]} | {
+            name: row[name] for name, known in printed.items() if name in row and row[name] not in known.hidden
+        }
+
+    def _written(self) -> None:
+        self._configuration.writes += 1
+        self.changed()
 
     def _new_row(self, values: Mapping[str, str]) -> Row:
         row = {".id": hex_id(self._next)}
@@ -203,6 +225,11 @@ class Configuration:
         if path == "/interface":
             return self.interfaces
         return {row[".id"]: row["name"] for row in self.tables[path]}
+
+    def policies(self, given: frozenset[str]) -> str:
+        """A group's rights as the router writes them; the first words are those that it has."""
+        kind = self.tables["/user/group"].properties["policy"].kind
+        return kind.parse("policy", ",".join(sorted(given)), self.names)
 
     def repoint(self, path: str, old: str, new: str) -> None:
         """Let every reference to a row follow its new name."""

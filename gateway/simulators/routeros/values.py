@@ -7,11 +7,15 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.simulators.routeros import traps
 
 Names = Callable[[str], Mapping[str, str]]
 """From a menu's path to the names in it, by id: what a reference may point at."""
+
+_REMEMBERED = 4_096
+"""How many values are read or written once only: a full hotspot compares its five hundred hosts with every question about one."""
 
 _UNITS_S = {"w": 604_800.0, "d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 _UNIT = re.compile(r"(\d+)(ms|us|[wdhms])", re.ASCII)
@@ -34,7 +38,12 @@ def parse_duration_s(text: str) -> float:
 
 def format_duration(seconds: float) -> str:
     """As the router prints it: `1d4m42s`, without zero parts; `0s` for nothing. Fractions are dropped."""
-    rest_s, text = int(seconds), ""
+    return _in_units(int(seconds))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _in_units(seconds: int) -> str:
+    rest_s, text = seconds, ""
     for unit in "wdhms":
         amount, rest_s = divmod(rest_s, int(_UNITS_S[unit]))
         text += f"{amount}{unit}" if amount else ""
@@ -160,7 +169,13 @@ class Address(Kind):
 
     def key(self, text: str) -> object:
         """See `Kind`."""
-        return int(ipaddress.IPv4Interface(text.partition(":")[0]).ip)
+        return _address_number(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _address_number(text: str) -> int:
+    """An address without its port and prefix length, as a number. ValueError for what is none."""
+    return int(ipaddress.IPv4Interface(text.partition(":")[0]).ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +227,7 @@ class Choice(Kind):
 
 @dataclass(frozen=True, slots=True)
 class Choices(Kind):
-    """A set of words, separated by commas, printed in the router's order; with `negatable`, `!word` leaves one out."""
+    """A set of words, separated by commas, printed in the router's order; with `negatable`, `!word` leaves one out, as printed."""
 
     options: tuple[str, ...]
     negatable: bool = False
@@ -222,7 +237,8 @@ class Choices(Kind):
         del names
         given = [word for word in text.split(",") if word and not (self.negatable and word.startswith("!"))]
         chosen = {by_prefix(argument, word, self.options) for word in given}
-        return ",".join(option for option in self.options if option in chosen)
+        left_out = [f"!{option}" for option in self.options if option not in chosen] if self.negatable else []
+        return ",".join([option for option in self.options if option in chosen] + left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from tests.fakeclock import FakeClock
 from tests.simulators.routeros.rawclient import RawClient
 from tests.simulators.routeros.sales import IP, MAC
 
+TURNS = 20
+"""More than an event of the router takes from its sleep to its end."""
+
 
 @pytest.fixture
 def clock():
@@ -38,6 +41,17 @@ def asleep(clock):
                 await asyncio.sleep(0)
 
     return wait
+
+
+@pytest.fixture
+def settled():
+    """Lets whatever is ready run."""
+
+    async def turn():
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+
+    return turn
 
 
 @pytest.fixture

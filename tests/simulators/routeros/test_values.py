@@ -78,7 +78,7 @@ def test_what_is_no_duration_is_refused(text):
         (Rate(), "", ""),
         (Choice(("regular", "bypassed", "blocked")), "by", "bypassed"),
         (Choices(("mac", "cookie", "mac-cookie")), "cookie,mac", "mac,cookie"),
-        (Choices(("read", "write"), negatable=True), "write,!read", "write"),
+        (Choices(("read", "write"), negatable=True), "write,!read", "write,!read"),
         (Reference("m", ("all",)), "all", "all"),
         (Reference("m"), "week", "weekly"),
         (Reference("m"), "1h", "1h"),
