@@ -77,6 +77,9 @@ class MarkedRow:
     """Traffic passes now: the user has an active row bound to this MAC, or the binding is bypassed and enabled."""
     used_up: bool
     """The data limit is reached: the router will not let the device in again."""
+    left_bytes: int | None = None
+    """What is left of the row's data limit, its session counted; None without a limit. Not what was used: a row goes on counting
+    when it passes from one grant of its device to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,23 @@ class Snapshot:
     not end its active row (facts, routeros 2.4)."""
     hosts: frozenset[MacAddress]
     """Every device that the hotspot sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What the cheapest questions tell of a router."""
+
+    uptime_s: int
+    """Since it started; a smaller one than before shows a reboot."""
+    sessions: int = 0
+    """How many devices are logged in; counted only where there is a limit."""
+    session_limit: int | None = None
+    """How many its licence allows; None for no limit that we would meet."""
+
+    @property
+    def room(self) -> int | None:
+        """How many more devices may be logged in; None for no limit."""
+        return None if self.session_limit is None else max(0, self.session_limit - self.sessions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +143,12 @@ class Hotspot(Protocol):
 
     @property
     def reachable(self) -> bool | None:
-        """Whether the last exchange worked; None until the first one has ended."""
+        """Whether the last exchange worked, and changes are not refused for want of rights; None until the first one has ended."""
+        ...
+
+    @property
+    def room(self) -> int | None:
+        """How many more devices can be let through, as of the last pulse; None for no limit, and until the first pulse."""
         ...
 
     async def locate(self, mac: MacAddress | None, ip: IpAddress | None) -> Device | None:
@@ -138,8 +163,8 @@ class Hotspot(Protocol):
         """Remove everything of ours that lets this device through: user, active row, cookies, binding, host row."""
         ...
 
-    async def uptime_s(self) -> int:
-        """Seconds since the router started: the cheapest question, and the one that shows a reboot."""
+    async def pulse(self) -> Pulse:
+        """Whether the router answers, since when it runs, and whether there is room: the cheapest questions that tell so."""
         ...
 
     async def observe(self) -> Snapshot:

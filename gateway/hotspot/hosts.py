@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from gateway.hotspot.base import Device
 from gateway.hotspot.link import Link
 from gateway.hotspot.tables import Table, any_of
-from gateway.hotspot.words import Row, flag_at
+from gateway.hotspot.words import Row, flag_at, seconds_at
 from gateway.identity import IpAddress, MacAddress
+
+LEFT_S = 10
+"""A device has left an address when it has been silent there so much longer than at another: phones send every few seconds while
+they are in use, and two rows that are both in use must not be taken for a move to and fro."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +28,52 @@ class Host:
     """A binding lets it through without login."""
     authorized: bool
     """It is logged in."""
+    idle_s: int
+    """How long it has not sent from this address."""
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Where a login of it may stand: before and after universal NAT."""
+        return frozenset({self.device.ip.text, self.login_ip})
 
 
 class Hosts:
     """The host table of one router."""
 
     def __init__(self, link: Link) -> None:
-        self._table = Table(link, "/ip/hotspot/host", "mac-address,address,to-address,bypassed,authorized")
+        self._table = Table(link, "/ip/hotspot/host", "mac-address,address,to-address,bypassed,authorized,idle-time")
 
     async def find(self, mac: MacAddress | None, ip: IpAddress | None) -> Host | None:
-        """The device with that MAC, else with that address before or after universal NAT; None when there is no such one."""
+        """The device with that MAC, else with that address after universal NAT, else before it; None when there is no such one.
+
+        In this order, because the address after NAT is the one that the network beyond the router sees, ourselves included: another
+        device may have given itself the same one (facts, routeros 2.7).
+        """
         tests = [f"mac-address={mac}"] if mac else []
         tests += [f"address={ip}", f"to-address={ip}"] if ip else []
         if not tests:
             return None
-        found = [host for row in await self._table.rows(*any_of(*tests)) if (host := _parse(row))]
-        return min(found, key=lambda host: (host.device.mac != mac, host.device.ip != ip), default=None)
+        found = [host for row in await self._table.rows(*any_of(*tests)) if (host := parse(row))]
+        return min(found, key=lambda host: (host.device.mac != mac, host.login_ip != str(ip), host.idle_s), default=None)
 
     async def of(self, mac: MacAddress, hint: IpAddress | None = None) -> list[Host]:
-        """The rows of the device with that MAC, one per address that it uses or used; the one with the hinted address first."""
-        found = [host for row in await self._table.rows(f"?mac-address={mac}") if (host := _parse(row))]
-        return sorted(found, key=lambda host: host.device.ip != hint)
+        """The rows of the device with that MAC, one per address that it uses or used, those that it has not left first.
+
+        A row outlives the phone's presence at its address by minutes (facts, routeros 2.7). The hint decides between the rest.
+        """
+        found = [host for row in await self._table.rows(f"?mac-address={mac}") if (host := parse(row))]
+        here = {host.row[".id"] for host in present(found)}
+        return sorted(found, key=lambda host: (host.row[".id"] not in here, host.device.ip != hint, host.idle_s))
 
     async def forget(self, host: Host) -> None:
         """Remove the row: with its next packet the device comes back and is judged by what is configured then."""
         await self._table.remove(host.row)
+
+
+def present(hosts: list[Host]) -> list[Host]:
+    """Of the rows of one device, those at whose address it still is."""
+    newest_s = min((host.idle_s for host in hosts), default=0)
+    return [host for host in hosts if host.idle_s <= newest_s + LEFT_S]
 
 
 def mac_in(text: str | None) -> MacAddress | None:
@@ -59,7 +84,8 @@ def mac_in(text: str | None) -> MacAddress | None:
         return None
 
 
-def _parse(row: Row) -> Host | None:
+def parse(row: Row) -> Host | None:
+    """The host that a row shows; None for a row without a device or an address."""
     mac = mac_in(row.get("mac-address"))
     try:
         ip = IpAddress.parse(row.get("address", ""))
@@ -68,4 +94,6 @@ def _parse(row: Row) -> Host | None:
     if mac is None:
         return None
     login_ip = row.get("to-address") or ip.text
-    return Host(row, Device(mac, ip), login_ip, flag_at(row, "bypassed"), flag_at(row, "authorized"))
+    return Host(
+        row, Device(mac, ip), login_ip, flag_at(row, "bypassed"), flag_at(row, "authorized"), seconds_at(row, "idle-time") or 0
+    )

@@ -25,6 +25,9 @@ BACKOFF_FIRST_S, BACKOFF_CAP_S = 0.5, 5.0
 """A router that comes back just after our last SYN is tried again 6 s later: everybody who paid is online within 15 s after it is
 back (contract, bounds)."""
 
+_LACKS_RIGHT = "not enough permissions"
+"""A conversation may keep the rights that its user had when he logged in: whoever is given more is let in anew to have them."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +73,10 @@ class Link:
             try:
                 async with asyncio.timeout(self._deadline_s if deadline_s is None else deadline_s):
                     rows = await conversation.ask(*words)
-            except Trap:
+            except Trap as trap:
                 self.reachable = True
+                if _LACKS_RIGHT in trap.text:
+                    self._drop()
                 raise
             except BROKEN as error:
                 self._drop()

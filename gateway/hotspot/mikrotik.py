@@ -11,10 +11,12 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import RouterRefused, RouterUnreachable
-from gateway.hotspot.base import Device, Inspection, RouterLogin, Snapshot, WantedAccess, Way
+from gateway.hotspot.base import Device, Inspection, Pulse, RouterLogin, Snapshot, WantedAccess, Way
 from gateway.hotspot.bindings import Bindings
+from gateway.hotspot.capacity import Capacity
 from gateway.hotspot.hosts import Hosts, mac_in
 from gateway.hotspot.link import COMMAND_S, Link
+from gateway.hotspot.rights import Rights
 from gateway.hotspot.survey import Survey, inspect, uptime_s
 from gateway.hotspot.users import Users
 from gateway.hotspot.wire import Trap
@@ -62,12 +64,21 @@ class MikrotikHotspot:
         self._way_in, self._other_way = ways if login.way is Way.USER else ways[::-1]
         self._leftovers: set[MacAddress] | None = None
         self._survey = Survey(self._prints)
+        self._capacity = Capacity(self._commands, deadline_s=probe_s)
+        self._rights = Rights(self._commands, login, deadline_s=probe_s)
+        self._pulse: Pulse | None = None
+        """The last one."""
         self._verb = asyncio.Lock()
 
     @property
     def reachable(self) -> bool | None:
-        """See `Hotspot`; the connection for commands decides."""
-        return self._commands.reachable
+        """See `Hotspot`; the connection for commands decides. A router that takes no change of ours is as good as out of reach."""
+        return self._commands.reachable and self._rights.suffice
+
+    @property
+    def room(self) -> int | None:
+        """See `Hotspot`. A bypassed device is not logged in: `Way.BINDING` knows no limit."""
+        return self._pulse.room if self._pulse else None
 
     async def locate(self, mac: MacAddress | None, ip: IpAddress | None) -> Device | None:
         """See `Hotspot`. An address after universal NAT is found too."""
@@ -77,22 +88,27 @@ class MikrotikHotspot:
 
     async def authorize(self, wanted: WantedAccess) -> Device:
         """See `Hotspot`. With `Way.USER` three commands when all is well, and nothing is written when nothing differs."""
-        with self._refusals():
+        with self._changes():
             async with self._verb:
                 await self._clear_leftovers(wanted.mac)
                 return await self._way_in.admit(wanted)
 
     async def shut_out(self, mac: MacAddress) -> None:
         """See `Hotspot`. What lets the device in again goes first: user, session, cookies, binding, host row."""
-        with self._refusals():
+        with self._changes():
             async with self._verb:
                 await self._users.withdraw(mac)
                 await self._bindings.withdraw(mac)
 
-    async def uptime_s(self) -> int:
-        """See `Hotspot`."""
+    async def pulse(self) -> Pulse:
+        """See `Hotspot`. One question, and two where the licence sets a limit; one more where our rights are to be tried."""
         with self._refusals():
-            return await uptime_s(self._commands, deadline_s=self._probe_s)
+            uptime = await uptime_s(self._commands, deadline_s=self._probe_s)
+            await self._rights.try_out()
+            limit = await self._capacity.session_limit() if self._login.way is Way.USER else None
+            sessions = 0 if limit is None else await self._capacity.sessions()
+        self._pulse = Pulse(uptime, sessions, limit)
+        return self._pulse
 
     async def observe(self) -> Snapshot:
         """See `Hotspot`."""
@@ -122,6 +138,16 @@ class MikrotikHotspot:
             await self._way_in.withdraw(mac)
             await self._other_way.withdraw(mac)
             self._leftovers.discard(mac)
+
+    @contextmanager
+    def _changes(self) -> Iterator[None]:
+        """`_refusals` of what changes something on the router: one for want of rights is the next one's as well."""
+        with self._refusals():
+            try:
+                yield
+            except Trap as trap:
+                self._rights.note_refusal(trap.text)
+                raise
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:

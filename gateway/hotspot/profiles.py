@@ -40,20 +40,21 @@ class Profiles:
         row = await self._read(profile)
         if row is None:
             try:
-                await self._table.add({"name": profile.name, **_wanted(profile)})
+                await self._table.add({"name": profile.name, **wanted_of(profile)})
             except Trap:
                 row = await self._read(profile)  # another gateway of this router was faster
                 if row is None:
                     raise
         if row is not None and not _grants(row, profile):
-            await self._table.change(row, _wanted(profile))
+            await self._table.change(row, wanted_of(profile))
 
     async def _read(self, profile: SpeedProfile) -> Row | None:
         rows = await self._table.rows(f"?name={profile.name}")
         return rows[0] if rows else None
 
 
-def _wanted(profile: SpeedProfile) -> dict[str, str]:
+def wanted_of(profile: SpeedProfile) -> dict[str, str]:
+    """What the profile should say, by attribute."""
     return {
         "rate-limit": profile.rate_limit or "",
         "shared-users": str(profile.devices),

@@ -4,11 +4,11 @@ Reads only, over the link for long prints, with the attributes it needs and no o
 routeros 6). A table that could not be read raises; nothing here turns that into an empty one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from gateway.hotspot.base import Inspection, MarkedRow, Snapshot
 from gateway.hotspot.bindings import opens
-from gateway.hotspot.hosts import mac_in
+from gateway.hotspot.hosts import Host, mac_in, parse, present
 from gateway.hotspot.link import Link
 from gateway.hotspot.tables import Table
 from gateway.hotspot.users import names_for
@@ -41,8 +41,8 @@ class Survey:
         self._users = Table(link, "/ip/hotspot/user", "name,mac-address,comment,limit-bytes-total,bytes-in,bytes-out")
         self._names = Table(link, "/ip/hotspot/user", "name")
         self._bindings = Table(link, "/ip/hotspot/ip-binding", "mac-address,type,bypassed,blocked,comment,disabled")
-        self._active = Table(link, "/ip/hotspot/active", "user,mac-address,address")
-        self._hosts = Table(link, "/ip/hotspot/host", "mac-address,address,to-address")
+        self._active = Table(link, "/ip/hotspot/active", "user,mac-address,address,bytes-in,bytes-out")
+        self._hosts = Table(link, "/ip/hotspot/host", "mac-address,address,to-address,idle-time")
 
     async def take(self) -> Snapshot:
         """Read everything. Users come before sessions, so that one who is let in meanwhile is never seen as a stray."""
@@ -58,7 +58,7 @@ class Survey:
         logged_in = {(row.get("user", ""), mac) for row, mac in sessions}
         return Snapshot(
             uptime_s=uptime,
-            rows=(*_user_rows(users, online), *_binding_rows(bindings)),
+            rows=(*_user_rows(users, online, _traffic(sessions)), *_binding_rows(bindings)),
             strays=await self._strays(logged_in, {row.get("name", "") for row in users}),
             hosts=frozenset(seen_at),
         )
@@ -73,29 +73,44 @@ class Survey:
 
 
 def _addresses(hosts: Iterable[Row]) -> dict[MacAddress, set[str]]:
-    """Where each device is, before and after universal NAT."""
-    found: dict[MacAddress, set[str]] = {}
+    """Where each device is, before and after universal NAT; not where it was."""
+    found: dict[MacAddress, list[Host]] = {}
     for row in hosts:
-        if mac := mac_in(row.get("mac-address")):
-            found.setdefault(mac, set()).update((row.get("address", ""), row.get("to-address", "")))
-    return found
+        if host := parse(row):
+            found.setdefault(host.device.mac, []).append(host)
+    return {
+        mac: {address for host in present(rows) for address in (host.device.ip.text, host.login_ip)} for mac, rows in found.items()
+    }
 
 
 def _is_at(address: str, seen_at: set[str] | None) -> bool:
     return seen_at is None or address in seen_at
 
 
-def _user_rows(rows: Iterable[Row], online: set[tuple[str, MacAddress]]) -> Iterable[MarkedRow]:
+def _traffic(sessions: Iterable[tuple[Row, MacAddress]]) -> dict[tuple[str, MacAddress], int]:
+    """The bytes of each running session: they reach the user's row only when it ends (facts, routeros 2.6)."""
+    counted: dict[tuple[str, MacAddress], int] = {}
+    for row, mac in sessions:
+        name = row.get("user", "")
+        counted[name, mac] = counted.get((name, mac), 0) + bytes_in(row)
+    return counted
+
+
+def _user_rows(
+    rows: Iterable[Row], online: set[tuple[str, MacAddress]], traffic: Mapping[tuple[str, MacAddress], int]
+) -> Iterable[MarkedRow]:
     for row in rows:
         mark, mac = Mark.on(row), mac_in(row.get("mac-address"))
         if mark:
             limit_bytes = number_at(row, "limit-bytes-total")
+            used_bytes = bytes_in(row) + (traffic.get((row.get("name", ""), mac), 0) if mac else 0)
             yield MarkedRow(
                 grant_id=mark.grant_id,
                 until_epoch_s=mark.until_epoch_s,
                 mac=mac,
                 online=mac is not None and (row.get("name", ""), mac) in online,
                 used_up=0 < limit_bytes <= bytes_in(row),
+                left_bytes=max(0, limit_bytes - used_bytes) if limit_bytes else None,
             )
 
 

@@ -6,7 +6,7 @@ mending what differs; the text of a trap decides nothing, because it differs bet
 
 from gateway.errors import DeviceAbsent, RouterRefused
 from gateway.hotspot.base import Device, WantedAccess
-from gateway.hotspot.hosts import Hosts
+from gateway.hotspot.hosts import Hosts, present
 from gateway.hotspot.link import Link
 from gateway.hotspot.profiles import Profiles
 from gateway.hotspot.sessions import Sessions, ends_early, fits
@@ -136,9 +136,9 @@ class Users:
         """Whether the device has another address now: its session would stay with the old one, and keep it out, for minutes."""
         if wanted.ip is not None and session.get("address") == wanted.ip.text:
             return False
-        hosts = await self._hosts.of(wanted.mac, wanted.ip)
-        now = hosts[0] if hosts else None
-        return now is not None and session.get("address") not in {now.device.ip.text, now.login_ip}
+        here = present(await self._hosts.of(wanted.mac, wanted.ip))
+        hinted = [host for host in here if host.device.ip == wanted.ip]
+        return bool(here) and all(session.get("address") not in host.addresses for host in hinted or here)
 
     async def _bring_online(self, wanted: WantedAccess, name: str) -> Device:
         """Log the device in where it was last seen; failing that, clear what is in the way and log it in where it is now."""

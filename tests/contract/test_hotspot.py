@@ -8,7 +8,7 @@ import pytest
 from gateway.errors import DeviceAbsent, RouterRefused
 from gateway.hotspot.base import Device, Hotspot, Way
 from gateway.identity import IpAddress, MacAddress
-from tests.contract.hotspots import ADDRESS, HOUR_S, OTHER, OTHER_ADDRESS, PHONE
+from tests.contract.hotspots import ADDRESS, HOUR_S, OTHER, OTHER_ADDRESS, PHONE, eventually
 
 
 def test_the_mikrotik_adapter_is_a_hotspot(site):
@@ -119,6 +119,83 @@ async def test_access_for_every_server_of_the_router_is_let_in_and_not_written_t
     await everywhere.close()
     assert site.router.traffic(PHONE.text)
     assert site.router.writes == writes
+
+
+# Room
+
+
+async def test_without_a_pulse_no_limit_is_known(site):
+    assert site.hotspot.room is None
+
+
+@pytest.mark.parametrize(("level", "left"), [("1", 1), ("3", 1), ("4", 200), ("5", 500), ("6", None), ("free", None), ("", None)])
+async def test_the_licence_says_how_many_may_log_in_and_bindings_are_no_logins(site, level, left):
+    site.router.hotspot.licence = level
+    pulse = await site.hotspot.pulse()
+    assert (pulse.room, site.hotspot.room) == ((left, left) if site.way is Way.USER else (None, None))
+
+
+async def test_the_room_is_what_is_left_of_the_licence_whoever_is_logged_in(site):
+    site.router.hotspot.users.add({"name": "staff", "comment": "made by hand"})
+    site.router.join(OTHER.text, OTHER_ADDRESS.text)
+    site.router.hotspot.login("staff", "", OTHER_ADDRESS.text)
+    await site.hotspot.authorize(site.wanted())
+    pulse = await site.hotspot.pulse()
+    assert (pulse.sessions, pulse.room) == ((2, 198) if site.way is Way.USER else (0, None))
+    await site.hotspot.shut_out(PHONE)
+    assert (await site.hotspot.pulse()).room == (199 if site.way is Way.USER else None)
+
+
+async def test_a_router_that_does_not_show_its_licence_has_no_limit_that_is_known(site):
+    site.router.faults.trap_next["/system/license/print"] = "not enough permissions (9)"
+    assert (await site.hotspot.pulse()).room is None
+
+
+async def test_a_licence_that_was_changed_counts_from_the_reboot_that_it_needs(site):
+    await site.hotspot.pulse()
+    site.router.hotspot.licence = "5"
+    await site.router.reboot()
+    site.clock.advance(10)
+    assert (await eventually(site, site.hotspot.pulse)).room == (500 if site.way is Way.USER else None)
+
+
+async def test_beyond_the_licence_the_router_refuses_and_says_so(site):
+    site.router.hotspot.licence = "3"
+    site.router.join(OTHER.text, OTHER_ADDRESS.text)
+    await site.hotspot.authorize(site.wanted())
+    second = site.wanted(mac=OTHER, ip=OTHER_ADDRESS)
+    if site.way is Way.USER:
+        with pytest.raises(RouterRefused, match="licence allows no more"):
+            await site.hotspot.authorize(second)
+    else:
+        await site.hotspot.authorize(second)
+
+
+# What `shared-users` could refuse, it cannot refuse to us (docs/why.md)
+
+
+async def test_a_login_of_the_phone_at_an_address_that_it_has_left_is_in_nobodys_way(site):
+    await site.hotspot.authorize(site.wanted())
+    site.router.leave(PHONE.text)
+    moved = IpAddress.parse("10.5.50.77")
+    site.router.join(PHONE.text, moved.text)
+    assert (await site.hotspot.authorize(site.wanted(ip=moved))).ip == moved
+    assert site.router.passes(PHONE.text)
+
+
+async def test_a_login_of_the_phone_under_a_hand_made_name_is_in_nobodys_way(site):
+    site.router.hotspot.users.add({"name": "staff", "comment": "made by hand"})
+    site.router.hotspot.login("staff", "", ADDRESS.text)
+    await site.hotspot.authorize(site.wanted())
+    assert site.router.traffic(PHONE.text)
+
+
+async def test_somebody_else_under_a_hand_made_user_with_the_phones_name_is_in_nobodys_way(site):
+    site.router.hotspot.users.add({"name": PHONE.text, "comment": "made by hand"})
+    site.router.join(OTHER.text, OTHER_ADDRESS.text)
+    site.router.hotspot.login(PHONE.text, "", OTHER_ADDRESS.text)
+    await site.hotspot.authorize(site.wanted())
+    assert site.router.traffic(PHONE.text)
 
 
 # Shut out

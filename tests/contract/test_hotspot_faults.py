@@ -16,11 +16,11 @@ async def test_a_reboot_shows_in_the_uptime_and_the_phone_is_back_after_it(site)
     wanted = site.wanted()
     await site.hotspot.authorize(wanted)
     site.clock.advance(600)
-    assert await site.hotspot.uptime_s() == 600
+    assert (await site.hotspot.pulse()).uptime_s == 600
     await site.router.reboot()
     site.clock.advance(10)
     site.router.traffic(PHONE.text)
-    assert await eventually(site, site.hotspot.uptime_s) <= 10
+    assert (await eventually(site, site.hotspot.pulse)).uptime_s <= 10
     await site.hotspot.authorize(replace(wanted, remaining_s=HOUR_S - 610))
     assert site.router.passes(PHONE.text)
 
@@ -28,7 +28,7 @@ async def test_a_reboot_shows_in_the_uptime_and_the_phone_is_back_after_it(site)
 async def test_a_router_without_power_is_unreachable_and_everything_works_when_it_is_back(site):
     await site.hotspot.authorize(site.wanted())
     await site.router.power_off()
-    for ask in (site.hotspot.uptime_s, site.hotspot.observe, lambda: site.hotspot.shut_out(PHONE)):
+    for ask in (site.hotspot.pulse, site.hotspot.observe, lambda: site.hotspot.shut_out(PHONE)):
         with pytest.raises(RouterUnreachable):
             await ask()
     assert site.hotspot.reachable is False
@@ -41,11 +41,11 @@ async def test_a_router_without_power_is_unreachable_and_everything_works_when_i
 
 async def test_a_silent_router_is_unreachable_within_the_deadline(site):
     async with closing(MikrotikHotspot(site.login, site.clock, deadline_s=0.05, probe_s=0.02)) as hotspot:
-        await hotspot.uptime_s()
+        await hotspot.pulse()
         site.router.faults.silent = True
         async with asyncio.timeout(1):
             with pytest.raises(RouterUnreachable):
-                await hotspot.uptime_s()
+                await hotspot.pulse()
             with pytest.raises(RouterUnreachable):
                 await hotspot.authorize(site.wanted())
         assert hotspot.reachable is False
@@ -98,10 +98,12 @@ async def test_a_wrong_password_is_said_in_a_sentence(site):
     await stranger.close()
 
 
-async def test_a_missing_right_is_said_in_a_sentence_and_the_router_counts_as_reachable(site):
+async def test_a_missing_right_is_said_in_a_sentence_and_the_router_is_not_sold_on(site):
     with pytest.raises(RouterRefused, match="lacks a right") as caught:
         await authorize_against_traps(site, "not enough permissions (9)")
     assert "Kiosk" in caught.value.message
+    assert site.hotspot.reachable is False
+    await site.hotspot.pulse()
     assert site.hotspot.reachable is True
 
 

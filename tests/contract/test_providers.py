@@ -352,3 +352,42 @@ async def test_noise_is_no_webhook(body: bytes, world: World) -> None:
 def found_report(report: InvoiceReport | None) -> InvoiceReport:
     assert report is not None, "the provider's list does not hold it"
     return report
+
+
+# The list of invoices
+
+
+async def test_the_list_tells_who_was_asked_for_what_and_when(world: World) -> None:
+    began_s = world.clock.wall_s()
+    pushed = await world.provider.push(ORDER)
+    world.customer_pays(pushed.invoice_id)
+    (told,) = await world.provider.invoices.since(began_s - 1)
+    assert (told.invoice_id, told.reported, told.api_ref) == (pushed.invoice_id, Reported.PAID, ORDER.api_ref)
+    assert (told.payer, told.value, told.currency) == (ORDER.phone, Decimal(50), "KES")
+    assert told.created_at_s == pytest.approx(began_s, abs=0.001)
+    assert told.receipt
+
+
+async def test_the_list_is_read_back_to_the_moment_and_each_invoice_is_told_once(world: World) -> None:
+    pushed = await world.provider.push(ORDER)
+    world.others_are_charged(230)
+    since_s = world.clock.wall_s() - 120
+    told = [report.invoice_id for report in await world.provider.invoices.since(since_s)]
+    assert len(told) == len(set(told)) == 200  # two pages: the moment is on the second
+    assert pushed.invoice_id not in told
+    everything = await world.provider.invoices.since(0)
+    assert len(everything) == 231
+    assert everything == sorted(everything, key=lambda report: report.created_at_s or 0, reverse=True)
+
+
+@pytest.mark.parametrize("by", ["hanging", "reset", "proxy", "nonsense"])
+async def test_a_list_that_cannot_be_read_is_no_empty_list(by: str, world: World) -> None:
+    await world.provider.push(ORDER)
+    world.reads_fail(by)
+    with pytest.raises(ProviderUnreachable):
+        await world.provider.invoices.since(0)
+
+
+async def test_a_list_for_unknown_keys_is_refused(world: World) -> None:
+    with pytest.raises(ProviderRefused, match="keys"):
+        await world.stranger.invoices.since(0)

@@ -64,6 +64,16 @@ async def test_a_trap_is_raised_after_its_answer_was_read_to_the_end_and_the_con
     assert scripted.connections == 1
 
 
+async def test_whoever_lacks_a_right_logs_in_anew_for_the_next_question(scripted):
+    scripted.answers["/x"] = [("!trap", "=message=not enough permissions (9)"), DONE]
+    async with linked(scripted) as link:
+        with pytest.raises(Trap, match="permissions"):
+            await link.ask("/x")
+        assert link.reachable is True
+        assert await link.ask(PRINT) == [{"name": "MikroTik"}]
+    assert scripted.connections == 2
+
+
 async def test_a_trap_without_a_message_is_a_trap(scripted):
     scripted.answers["/x"] = [("!trap",), DONE]
     async with linked(scripted) as link:

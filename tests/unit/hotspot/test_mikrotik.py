@@ -53,15 +53,18 @@ async def test_a_package_without_time_left_is_never_written_as_one_without_limit
     assert user_of(router)["limit-uptime"] == "1s"
 
 
-async def test_a_probe_takes_one_command_and_writes_nothing(hotspot, router, clock):
+async def test_a_probe_takes_two_commands_and_writes_nothing(hotspot, router, clock):
     clock.advance(3_725)
-    assert await hotspot.uptime_s() == 3_725
-    assert paths(router) == ["/system/resource/print"]
+    await hotspot.pulse()
+    router.commands.clear()
+    assert (await hotspot.pulse()).uptime_s == 3_725
+    assert paths(router) == ["/system/resource/print", "/ip/hotspot/active/print"]
+    assert router.writes == 0
 
 
 async def test_a_long_print_does_not_use_the_connection_for_commands(hotspot, router):
     await hotspot.observe()
-    await hotspot.uptime_s()
+    await hotspot.pulse()
     assert len(router.connections) == 2
 
 
