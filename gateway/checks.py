@@ -8,14 +8,18 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.clock import Clock, SystemClock
-from gateway.config import Config, OwnerConfig
+from gateway.clock import Clock, MachineClock, SystemClock
+from gateway.config import Config, OwnerConfig, RouterConfig
 from gateway.datadir import DATABASE_FILE
 from gateway.errors import GatewayError, ProviderRefused, RouterUnreachable
 from gateway.hotspot.base import RouterLogin
+from gateway.hotspot.inspection import Site, Verdict, look
+from gateway.hotspot.inspection_rules import judge
+from gateway.hotspot.link import Link
 from gateway.hotspot.mikrotik import MikrotikHotspot
+from gateway.hotspot.pages import hotspot_pages
 from gateway.providers.intasend import IntaSend
-from gateway.store.database import integrity
+from gateway.store.backups import integrity
 from gateway.vault import KEY_FILE, Vault
 
 EARLIEST_YEAR = 2025
@@ -29,21 +33,24 @@ class Finding:
     what: str
     well: bool
     detail: str
+    doubtful: bool = False
+    """May be as somebody wants it, or could not be seen: shown as `look`, and no error."""
 
     def __str__(self) -> str:
-        return f"{'ok   ' if self.well else 'WRONG'}  {self.what:<28} {self.detail}"
+        verdict = "look" if self.doubtful else "ok" if self.well else "WRONG"
+        return f"{verdict:<5}  {self.what:<28} {self.detail}"
 
 
-async def run_checks(config: Config, show: Callable[[str], None]) -> int:
-    """Show the table; 0 when all is well, 1 when something is wrong."""
+async def run_checks(config: Config, show: Callable[[str], None], clock: MachineClock | None = None) -> int:
+    """Show the table; 0 when nothing is wrong, though something may be worth a look, 1 when something is."""
     wrong = 0
-    async for finding in _findings(config, SystemClock()):
+    async for finding in _findings(config, clock or SystemClock()):
         show(str(finding))
         wrong += not finding.well
     return 1 if wrong else 0
 
 
-async def _findings(config: Config, clock: Clock) -> AsyncIterator[Finding]:
+async def _findings(config: Config, clock: MachineClock) -> AsyncIterator[Finding]:
     yield Finding("configuration", well=True, detail=f"{len(config.owners)} owner(s)")
     yield _data_dir(config)
     yield _keys(config)
@@ -52,7 +59,11 @@ async def _findings(config: Config, clock: Clock) -> AsyncIterator[Finding]:
     for owner in config.owners:
         yield await _provider(owner)
         for router in owner.routers:
-            yield await _router(router.login, clock)
+            first = await _router(router.login, clock)
+            yield first
+            if first.well:
+                async for finding in _pitfalls(router, config, clock):
+                    yield finding
 
 
 def _data_dir(config: Config) -> Finding:
@@ -90,11 +101,13 @@ def _made_later(what: str, path: Path) -> Finding:
     return Finding(what, well=True, detail=str(path) if path.exists() else f"{path}: will be made at the first start")
 
 
-def _clock(clock: Clock) -> Finding:
+def _clock(clock: MachineClock) -> Finding:
+    """Whether it is set at all. Without systemd's time service nobody can tell more; the provider confirms it then."""
     now = datetime.fromtimestamp(clock.wall_s(), UTC)
     well = now.year >= EARLIEST_YEAR
     advice = "" if well else ": not set; see `timedatectl`, and let the gateway's machine reach a time server"
-    return Finding("clock", well=well, detail=f"{now:%Y-%m-%d %H:%M:%S} UTC{advice}")
+    heeded = "" if clock.synchronised_at_s() is None else ", set by a time server"
+    return Finding("clock", well=well, detail=f"{now:%Y-%m-%d %H:%M:%S} UTC{heeded}{advice}")
 
 
 async def _provider(owner: OwnerConfig) -> Finding:
@@ -133,3 +146,25 @@ async def _router(login: RouterLogin, clock: Clock) -> Finding:
     return Finding(
         what, well=True, detail=f"{where}: {len(seen.hosts)} device(s) on the hotspot, {len(seen.rows)} let through by us"
     )
+
+
+async def _pitfalls(router: RouterConfig, config: Config, clock: Clock) -> AsyncIterator[Finding]:
+    """What makes a hotspot sell badly or not at all though every part of it answers (facts, routeros 6)."""
+    pages = hotspot_pages(config.server.public_url, router.login.router_id)
+    speeds = tuple(dict.fromkeys(package.profile for package in router.packages if package.active))
+    site = Site(router.login, config.server.public_url, speeds, clock.wall_s())
+    link = Link(router.login, clock, purpose="check")
+    try:
+        sight = await look(link, site, pages)
+    except GatewayError as fault:
+        yield Finding(f"{router.login.name}: settings", well=False, detail=fault.message)
+        return
+    finally:
+        await link.close()
+    for judgement in judge(sight, site, pages):
+        yield Finding(
+            f"{router.login.name}: {judgement.what}",
+            well=judgement.verdict is not Verdict.WRONG,
+            detail=judgement.detail,
+            doubtful=judgement.verdict is Verdict.LOOK,
+        )

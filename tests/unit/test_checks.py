@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from gateway import checks
+from gateway.clock import MachineClock
 from gateway.config import Config
 from gateway.identity import Secret
 from gateway.simulators.intasend import Endpoint, fails_with
 from tests.e2e.world import World
 from tests.fakeclock import FakeClock
+from tests.preparation import PORTAL, prepare
 
 
 @pytest.fixture
@@ -23,10 +25,18 @@ async def site(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def table(config: Config) -> tuple[int, dict[str, str]]:
+@pytest.fixture
+async def prepared(site: World) -> World:
+    """Its router is ready for selling."""
+    site.edits.append(lambda document: document["server"].update(public_url=PORTAL))
+    await prepare(site.router, site.config())
+    return site
+
+
+async def table(config: Config, clock: MachineClock | None = None) -> tuple[int, dict[str, str]]:
     """The exit code, and the lines by what they are about."""
     lines: list[str] = []
-    wrong = await checks.run_checks(config, lines.append)
+    wrong = await checks.run_checks(config, lines.append, clock)
     return wrong, {line[7:36].strip(): line for line in lines}
 
 
@@ -34,10 +44,11 @@ def owner_with(config: Config, **changes: object) -> Config:
     return replace(config, owners=(replace(config.owners[0], **changes),))  # type: ignore[arg-type]
 
 
-async def test_a_site_that_is_all_well_exits_0(site: World) -> None:
-    code, lines = await table(site.config())
+async def test_a_site_that_is_all_well_exits_0(prepared: World) -> None:
+    code, lines = await table(prepared.config(), prepared.clock)
+    assert [line for line in lines.values() if line.startswith("WRONG")] == []
     assert code == 0
-    assert list(lines) == [
+    assert list(lines)[:7] == [
         "configuration",
         "data directory",
         "encryption key",
@@ -46,8 +57,63 @@ async def test_a_site_that_is_all_well_exits_0(site: World) -> None:
         "IntaSend keys of njeri",
         "router Kiosk",
     ]
-    assert all(line.startswith("ok     ") for line in lines.values())
-    assert lines["router Kiosk"].endswith("2 device(s) on the hotspot, 0 let through by us")
+    assert lines["router Kiosk"].endswith("3 device(s) on the hotspot, 0 let through by us")
+
+
+async def test_what_is_worth_a_look_is_no_error(prepared: World) -> None:
+    _, lines = await table(prepared.config(), prepared.clock)
+    doubtful = {what.removeprefix("Kiosk: "): line for what, line in lines.items() if line.startswith("look ")}
+    assert list(doubtful) == ["login's address", "API service", "fasttrack"]
+    assert doubtful["login's address"].endswith("could not be seen: the login has no right to read /user")
+
+
+@pytest.mark.parametrize(
+    ("change", "what", "said"),
+    [
+        ("/ip hotspot profile set hsprof1 login-by=mac,cookie", "login-by", "has cookie"),
+        ("/ip hotspot set hotspot1 address-pool=hs-pool-1", "address pool", "second address"),
+        ("/ip hotspot walled-garden ip remove [find]", "walled garden", f"no way to {PORTAL}"),
+        ("/ip hotspot walled-garden add dst-host=captive.apple.com", "connectivity probes", "captive.apple.com"),
+        ("/ip hotspot ip-binding remove [find]", "gateway's bypass", "without a bypassed ip-binding"),
+        ("/ip firewall nat remove [find where action=accept]", "phones' addresses", "may hide them"),
+        ("/ip dns set allow-remote-requests=no", "DNS for phones", "resolve nothing"),
+        ("/ip firewall filter add chain=forward action=fasttrack-connection", "fasttrack", "past speed and data limits"),
+        ("/ipv6 address add address=2001:db8::1/64 interface=bridge", "IPv6", "without paying"),
+        ("/system scheduler disable [find]", "sweeper", "stopped"),
+        ("/system script set [find] source=x", "sweeper", "not the one of this version"),
+        ("/file remove [find where name=hotspot/login.html]", "pages of the hotspot", "login.html missing in hotspot"),
+        ("/file set [find where name=hotspot/login.html] contents=x", "pages of the hotspot", "do not lead to"),
+        ("/system clock set date=1970-01-02", "router's clock", "not set (1970-01-02)"),
+    ],
+)
+async def test_each_pitfall_of_a_router_is_wrong_and_says_what_to_do(prepared: World, change: str, what: str, said: str) -> None:
+    await prepared.router.run_script(change)
+    code, lines = await table(prepared.config(), prepared.clock)
+    assert code == 1
+    assert [name for name, line in lines.items() if line.startswith("WRONG")] == [f"Kiosk: {what}"]
+    assert said in lines[f"Kiosk: {what}"]
+
+
+async def test_a_router_of_version_6_is_checked_too(tmp_path: Path) -> None:
+    async with World(tmp_path, version="6.49.18") as world:
+        _, lines = await table(world.config(), world.clock)
+        assert lines["Kiosk: device-mode"].endswith("this version has none")
+        assert lines["Kiosk: router's clock"].startswith("look ")
+
+
+async def test_a_login_that_may_not_write_is_found_out_without_a_change(prepared: World) -> None:
+    prepared.router.user = replace(prepared.router.user, policies=frozenset({"api", "read"}))
+    before = prepared.router.writes
+    code, lines = await table(prepared.config(), prepared.clock)
+    assert code == 1
+    assert "nobody can be let in" in lines["Kiosk: login's rights"]
+    assert prepared.router.writes == before
+
+
+async def test_a_check_changes_nothing_on_the_router(prepared: World) -> None:
+    before = prepared.router.writes
+    await table(prepared.config(), prepared.clock)
+    assert prepared.router.writes == before
 
 
 async def test_a_check_before_the_first_start_leaves_no_trace(site: World) -> None:
@@ -60,8 +126,8 @@ async def test_a_check_before_the_first_start_leaves_no_trace(site: World) -> No
 async def test_a_running_gateway_is_checked_without_disturbing_it(site: World) -> None:
     await site.start()
     await site.buy(site.amina)
-    code, lines = await table(site.config())
-    assert code == 0
+    _, lines = await table(site.config())
+    assert lines["router Kiosk"].startswith("ok ")
     assert lines["router Kiosk"].endswith("2 device(s) on the hotspot, 1 let through by us")
     assert site.amina.online
 
