@@ -59,6 +59,8 @@ class GrantAnswer(msgspec.Struct):
     """`time`, `data` or `revoked`."""
     claim_code: str | None
     """With which somebody who paid through a link names the device."""
+    compensated_s: int
+    """Seconds in which it could not be used because the router or the uplink was down, and which were given back at its end."""
     created_at: str
     updated_at: str
 
@@ -111,6 +113,7 @@ def shown_grant(grant: Grant) -> GrantAnswer:
         ends_at=None if grant.ends_at_s is None else timestamp(grant.ends_at_s),
         ended_because=grant.ended_because,
         claim_code=grant.claim_code,
+        compensated_s=round(grant.compensated_s),
         created_at=timestamp(grant.created_at_s),
         updated_at=timestamp(grant.updated_at_s),
     )

@@ -1,9 +1,12 @@
 """The application: every route on one screen. Server and documentation are both made from this table."""
 
+import asyncio
+
 from aiohttp import web
 
 from gateway.web import (
     access,
+    captive,
     credentials,
     docs,
     health,
@@ -11,8 +14,13 @@ from gateway.web import (
     listing,
     packages,
     payments,
-    portal,
+    portal_claim,
+    portal_payment,
+    portal_shop,
+    portal_status,
+    refunds,
     results,
+    router_files,
     routers,
     users,
     webhooks,
@@ -35,13 +43,15 @@ _SESSION = {200: users.SessionAnswer}
 _CREDENTIAL = {200: credentials.CredentialAnswer}
 _CHANGE = frozenset({409, 500, 503})  # managed by config.yaml, does not open, not stored
 _ROUTER, _PACKAGE, _GRANT = {200: routers.RouterAnswer}, {200: packages.PackageDetail}, {200: access.GrantAnswer}
+_PAGE = {200: None, 303: None}
+_LOST = frozenset({403, 404, 503})  # another device's address, no such router, a router that cannot be asked who this is
 _PUSH = {201: payments.Initiated, 200: payments.Initiated}
 
 # fmt: off
 ROUTES = [
     # Payments: what the portal needs
-    Route("POST", "/payments/intasend/initiate/", payments.initiate, _PORTAL, _PUSH, body=PurchaseBody, also=_SALE,
-          idempotent=True),
+    Route("POST", "/payments/intasend/initiate/", payments.initiate, _PORTAL, _PUSH, body=PurchaseBody,
+          also=_SALE | {403}, idempotent=True),
     Route("POST", "/payments/intasend/{payment_id}/check-status/", payments.check_status, _PORTAL, {200: payments.Checked},
           also=frozenset({400})),
     Route("POST", "/payments/intasend/create-link/", links.create_link, _PORTAL, {201: links.LinkCreated}, body=PurchaseBody,
@@ -89,12 +99,29 @@ ROUTES = [
     Route("POST", "/grants/{grant_id}/extend/", access.extend, _OWNER, _GRANT, body=access.ExtendBody, also=_CHANGE),
     Route("GET", "/payments/", listing.list_payments, _OWNER, {200: listing.PaymentPage}, query=listing.PaymentQuery),
     Route("GET", "/payments/{payment_id}/", listing.read_payment, _OWNER, {200: listing.PaymentDetail}),
+    Route("POST", "/payments/{payment_id}/refund/", refunds.request_refund, _OWNER, {200: refunds.RefundList},
+          also=frozenset({409, 502, 503})),
 
     # For phones and operators: pages and figures, no part of the API
-    Route("GET", "/", portal.page, _ANYONE, {200: None}, also=frozenset({404}), api=False),
-    Route("GET", "/portal/", portal.page, _ANYONE, {200: None}, also=frozenset({404}), api=False),
+    Route("GET", "/", portal_shop.shop, _ANYONE, _PAGE, also=_LOST, api=False),
+    Route("GET", "/portal/", portal_shop.shop, _ANYONE, _PAGE, also=_LOST, api=False),
+    Route("POST", "/portal/buy", portal_shop.buy, _ANYONE, {303: None}, also=_SALE | _LOST | {400}, api=False),
+    Route("GET", "/portal/payments/{payment_id}", portal_payment.show, _ANYONE, _PAGE, api=False),
+    Route("GET", "/portal/payments/{payment_id}/state", portal_payment.state, _ANYONE, {200: portal_payment.PhaseAnswer},
+          api=False),
+    Route("GET", "/portal/payments/{payment_id}/events", portal_payment.events, _ANYONE, {200: None}, also=frozenset({503}),
+          media="text/event-stream", api=False),
+    Route("GET", "/portal/status", portal_status.status, _ANYONE, _PAGE, also=_LOST, api=False),
+    Route("POST", "/portal/log-out", portal_status.log_out, _ANYONE, {303: None}, also=_LOST, api=False),
+    Route("POST", "/portal/log-in", portal_status.log_in, _ANYONE, {303: None}, also=_LOST, api=False),
+    Route("GET", "/portal/claim", portal_claim.show, _ANYONE, _PAGE, also=_LOST, api=False),
+    Route("POST", "/portal/claim", portal_claim.claim, _ANYONE, {303: None}, also=_SALE | _LOST | {400}, api=False),
+    Route("GET", "/captive-portal/api", captive.api, _ANYONE, {200: captive.CaptiveState}, also=frozenset({503}),
+          media=captive.MEDIA_TYPE, api=False),
     Route("GET", "/payment/success/{payment_id}", results.success, _ANYONE, {200: None, 404: None}, api=False),
     Route("GET", "/payment/failed/{payment_id}", results.failed, _ANYONE, {200: None, 404: None}, api=False),
+    Route("GET", "/router/{router_id}/hotspot/{file}", router_files.hotspot_file, _ANYONE, {200: None}, media="text/plain",
+          also=frozenset({404}), api=False),
     Route("GET", "/openapi.json", docs.document, _ANYONE, {200: None}, media="application/json", api=False),
     Route("GET", "/docs", docs.page, _ANYONE, {200: None}, api=False),
     Route("GET", "/healthz", health.live, _OPERATOR, {200: None}, media="application/json", api=False),
@@ -111,5 +138,6 @@ def build(services: Services) -> web.Application:
     app[SERVICES] = services
     app[DESCRIPTION] = Description(ROUTES)
     app[OPEN_TO_PAGES] = open_to_pages(ROUTES)
+    app[portal_payment.ROOM] = asyncio.Semaphore(portal_payment.MOST_STREAMS)
     add_routes(app, ROUTES)
     return app

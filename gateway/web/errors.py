@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 STATUS = {
     Code.INVALID: HTTPStatus.BAD_REQUEST,
     Code.DENIED: HTTPStatus.UNAUTHORIZED,
+    Code.FORBIDDEN: HTTPStatus.FORBIDDEN,
     Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
     Code.CONFLICT: HTTPStatus.CONFLICT,
     Code.UNPROCESSABLE: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -43,16 +44,22 @@ async def answer_errors(
             raise
         allow = {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
         return reply(Problem(_sentence(fault)), HTTPStatus(fault.status), allow)
-    except Exception:
-        error_id = secrets.token_hex(8)
-        log.exception(
-            "unexpected failure in %s %s",
-            request.method,
-            request.rel_url.raw_path,
-            extra={"action": "failed", "error_id": error_id},
-        )
-        sentence = f"Something went wrong here. Quote {error_id} when you ask for help."
+    except Exception as fault:  # noqa: BLE001 - noted with everything that is known
+        sentence = f"Something went wrong here. Quote {note_failure(request, fault)} when you ask for help."
         return reply(Problem(sentence), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def note_failure(request: web.Request, fault: Exception) -> str:
+    """Log a failure that nobody expected; the id under which it stands there."""
+    error_id = secrets.token_hex(8)
+    log.error(
+        "unexpected failure in %s %s",
+        request.method,
+        request.rel_url.raw_path,
+        exc_info=fault,
+        extra={"action": "failed", "error_id": error_id},
+    )
+    return error_id
 
 
 def answer_to(fault: GatewayError) -> web.Response:

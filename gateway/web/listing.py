@@ -13,6 +13,7 @@ from gateway.web.auth import bearer_owner
 from gateway.web.bodies import ShortText, id_in, parsed_fields
 from gateway.web.payments import PaymentAnswer, whole
 from gateway.web.queries import SpanQuery, cursor, query_of
+from gateway.web.refunds import RefundAnswer, main_refund
 from gateway.web.replies import reply, timestamp
 from gateway.web.services import services
 
@@ -42,6 +43,8 @@ class PaymentDetail(PaymentAnswer, kw_only=True):
     failed_reason: str | None
     completed_at: str | None
     package_expiry_time: str | None
+    refund: RefundAnswer | None
+    """Of money that is, or was, owed back for it; null for nearly every payment."""
 
 
 class PaymentPage(msgspec.Struct):
@@ -76,4 +79,5 @@ def detail(standing: Standing) -> PaymentDetail:
         failed_reason=payment.failed_reason,
         completed_at=None if paid_at_s is None else timestamp(paid_at_s),
         package_expiry_time=expiry,
+        refund=main_refund(standing.debts),
     )

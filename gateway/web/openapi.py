@@ -21,6 +21,7 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
+_HTML = "text/html"
 
 _ABOUT = """\
 Sells WiFi on a MikroTik hotspot for M-Pesa, through IntaSend.
@@ -185,20 +186,26 @@ def _id_schema(name: str) -> Json:
 def _responses(route: Route) -> Json:
     responses = {str(status): _success(route, status, kind) for status, kind in route.gives.items()}
     for status in sorted({*route.failures, HTTPStatus.INTERNAL_SERVER_ERROR}):
-        responses.setdefault(str(int(status)), _failure(int(status)))
+        responses.setdefault(str(int(status)), _failure(route, int(status)))
     return responses
 
 
 def _success(route: Route, status: int, kind: type[msgspec.Struct] | None) -> Json:
-    content = {route.media: {}} if kind is None else {_JSON: {"schema": _ref(kind)}}
+    if kind is None:
+        content: Json = {route.media: {}}
+    else:
+        content = {_JSON if route.media == _HTML else route.media: {"schema": _ref(kind)}}
     answer: Json = {"description": HTTPStatus(status).phrase, "content": content}
     if route.idempotent:
         answer["headers"] = _REPLAYED
     return answer
 
 
-def _failure(status: int) -> Json:
-    answer: Json = {"description": _MEANING[status], "content": {_JSON: {"schema": _ref(Problem)}}}
+def _failure(route: Route, status: int) -> Json:
+    content: Json = {_JSON: {"schema": _ref(Problem)}}
+    if not route.api:
+        content[_HTML] = {}  # who looks at a page reads a page
+    answer: Json = {"description": _MEANING[status], "content": content}
     if status in _HEADERS:
         answer["headers"] = _HEADERS[status]
     return answer

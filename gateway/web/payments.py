@@ -8,14 +8,16 @@ from aiohttp import web
 from msgspec import UNSET, UnsetType
 
 from gateway.access import expiry_s
+from gateway.errors import RouterUnreachable
 from gateway.payments import Payment
 from gateway.sales import PurchaseRequest
 from gateway.settlement import Standing
 from gateway.store.idempotency import Claim
+from gateway.visitors import Named
 from gateway.web.auth import is_the_owner, owner_of
 from gateway.web.bodies import PurchaseBody, read
 from gateway.web.idempotent import answer_once
-from gateway.web.peers import client_address
+from gateway.web.peers import address_of, client_address
 from gateway.web.replies import reply, timestamp
 from gateway.web.services import services
 
@@ -105,7 +107,7 @@ async def initiate(request: web.Request) -> web.Response:
     201 for a new push; 200 for a second tap, which gives the payment that is open already. Nobody is asked twice.
     """
     owner = owner_of(request)
-    wanted = await purchase_in(request)
+    wanted = await for_the_device_in_hand(request, await purchase_in(request))
 
     async def start(claim: Claim | None) -> web.Response:
         purchase = await services(request).sales.start_purchase(owner, replace(wanted, claim=claim))
@@ -125,6 +127,22 @@ async def purchase_in(request: web.Request) -> PurchaseRequest:
     """The purchase in the body, with the address that asks for it, unless it is the owner's own program. Raises Invalid."""
     body = await read(request, PurchaseBody)
     return replace(body.parsed(), asked_from=None if is_the_owner(request) else client_address(request))
+
+
+async def for_the_device_in_hand(request: web.Request, wanted: PurchaseRequest) -> PurchaseRequest:
+    """The purchase for the device that asks, by its router's word; the owner's own program may name any.
+
+    Raises Forbidden when another one is named, NotFound for an unknown router. A router that does not answer becomes the obstacle
+    that the sale is refused for.
+    """
+    if is_the_owner(request):
+        return wanted
+    named = Named(wanted.router_id, wanted.mac, wanted.ip)
+    try:
+        visitor = await services(request).visitors.who(address_of(request), named)
+    except RouterUnreachable as silence:
+        return replace(wanted, obstacle=silence)
+    return replace(wanted, mac=visitor.mac, ip=visitor.ip)
 
 
 def _initiated(payment: Payment) -> Initiated:

@@ -4,9 +4,8 @@ import ipaddress
 
 from aiohttp import web
 
+from gateway.visitors import Address
 from gateway.web.services import services
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def address_of(request: web.Request) -> Address | None:

@@ -40,7 +40,7 @@ async def test_a_grant_says_who_may_pass_until_when(world: World, own: Send):
     assert stored is not None
     assert set(grant) == {
         *("id", "payment_id", "router_id", "package_id", "status", "mac_address", "ip_address", "duration_s"),
-        *("starts_at", "ends_at", "ended_because", "claim_code", "created_at", "updated_at"),
+        *("starts_at", "ends_at", "ended_because", "claim_code", "compensated_s", "created_at", "updated_at"),
     }
     assert (grant["payment_id"], grant["router_id"], grant["package_id"]) == (payment_id, 1, 2)
     assert (grant["status"], grant["mac_address"], grant["duration_s"]) == ("active", world.amina.mac, 3_600)

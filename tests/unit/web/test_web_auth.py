@@ -96,8 +96,8 @@ async def test_of_a_token_and_another_owners_key_the_token_counts(world: World, 
 
 async def test_a_token_expires_after_a_quarter_of_an_hour(world: World, send: Send) -> None:
     headers = await world.login()
-    world.clock.step_wall(14 * 60)
+    await world.pass_time(14 * 60, step_s=60)
     assert (await send("POST", NO_PAYMENT, key=None, **headers)).status == 404
-    world.clock.step_wall(3 * 60)
+    await world.pass_time(3 * 60, step_s=60)
     answer = await send("POST", NO_PAYMENT, key=None, **headers)
     assert (answer.status, answer.json) == (401, {"error": "The access token has expired"})

@@ -19,7 +19,7 @@ async def test_a_payment_is_the_specifications_and_what_became_of_it(world: Worl
     asked = (await send("POST", INITIATE, purchase())).json["payment"]
     await world.pass_time(3)
     payment = (await own("GET", f"/payments/{asked['id']}/")).json
-    later = {"mpesa_reference", "failed_code", "failed_reason", "completed_at", "package_expiry_time"}
+    later = {"mpesa_reference", "failed_code", "failed_reason", "completed_at", "package_expiry_time", "refund"}
     assert set(payment) == set(asked) | later
     assert {name: payment[name] for name in later} == dict.fromkeys(later)
     world.amina.enter_pin()
