@@ -7,21 +7,28 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 EXAMPLES ?= 200
+KILLS  ?= 500
+SEED   ?= 1
+WALKS  := tests/browser
+TOOLS  := $(WALKS)/node_modules/.package-lock.json
+SEEDS  ?= 100
+FIRST  ?= 0
+SIZE   ?= typical
 
 # Empty when the environment is missing, unfinished, or made by a Python that has gone since.
 WORKS  := $(shell $(BIN)/python -c 'import pip; print("yes")' 2>/dev/null)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz clean rebuild
+.PHONY: help run test fuzz simulate kill screenshots clean rebuild
 .DELETE_ON_ERROR:
 
 help:  ## This list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 run: $(VENV)/.product  ## The demo: daemon, simulated router and IntaSend, two phones. ARGS="--port 9000"
 	@$(BIN)/hotspot-gateway demo $(ARGS)
 
-test: $(VENV)/.tests  ## Lint, types and every test. ARGS="-k expiry" goes to pytest
+test: $(VENV)/.tests $(TOOLS)  ## Lint, types and every test. ARGS="-k expiry" goes to pytest
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
@@ -30,8 +37,17 @@ test: $(VENV)/.tests  ## Lint, types and every test. ARGS="-k expiry" goes to py
 fuzz: $(VENV)/.tests  ## Everything that schemathesis can think of, against the API's own description. EXAMPLES=1000
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_fuzz.py $(ARGS)
 
+kill: $(VENV)/.tests  ## SIGKILL the real process at random moments, over and over. KILLS=500 SEED=1
+	@KILLS=$(KILLS) SEED=$(SEED) $(BIN)/python -m pytest tests/e2e/test_fault_kill.py $(ARGS)
+
+screenshots: $(VENV)/.tests $(TOOLS)  ## Every page of the portal, photographed into docs/images
+	@PICTURES=docs/images REQUIRE_BROWSER=1 $(BIN)/python -m pytest $(WALKS)/test_every_page.py $(ARGS)
+
+simulate: $(VENV)/.tests  ## Customers and faults by the thousand, in virtual time. SEEDS=100000 FIRST=0 SIZE=short
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --size $(SIZE) $(ARGS)
+
 clean:  ## Removes .venv and what the tools left behind
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(WALKS)/node_modules
 	find gateway tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Running needs the product's dependencies only, so that a small machine can; the tests' environment can run as well.
@@ -44,6 +60,11 @@ $(VENV)/.tests: pyproject.toml $(if $(WORKS),,rebuild)
 	@echo "installing hotspot-gateway and its tests into $(VENV)"
 	@$(PIP) install --editable '.[test]'
 	@touch $(VENV)/.product $@
+
+# For the browser's tests, which say at the end of a run what they miss: `make test` works without npm and without a network.
+$(TOOLS): $(WALKS)/package-lock.json
+	@if command -v npm >/dev/null; then echo "installing the tools of $(WALKS)"; \
+	  npm ci --prefix $(WALKS) --silent --ignore-scripts && touch $@ || echo "npm could not fetch them" >&2; fi
 
 rebuild:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.11 or later" >&2; exit 1; }

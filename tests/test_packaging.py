@@ -1,5 +1,6 @@
 """What surrounds the product: the unit, `make`, the build machine's script, the licence and the package's data files."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT
+from tests.browser.conftest import missing
 
 UNIT = ROOT / "systemd" / "hotspot-gateway.service"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -133,10 +135,18 @@ class TestMake:
 
     @pytest.fixture
     def clone(self, tmp_path: Path) -> Path:
-        for name in ("Makefile", "pyproject.toml"):
-            shutil.copy(ROOT / name, tmp_path)
+        (tmp_path / "tests" / "browser").mkdir(parents=True)
+        for name in ("Makefile", "pyproject.toml", "tests/browser/package-lock.json"):
+            shutil.copy(ROOT / name, tmp_path / name)
         self.python(tmp_path)
+        self.npm(tmp_path)
         return tmp_path
+
+    def npm(self, clone: Path, *, does: str = "mkdir -p tests/browser/node_modules") -> None:
+        (clone / "bin").mkdir(exist_ok=True)
+        stand_in = clone / "bin" / "npm"
+        stand_in.write_text(f'#!/bin/sh\necho "npm $*" >> log\n{does}\n', "utf-8")
+        stand_in.chmod(0o755)
 
     def python(self, clone: Path, version: str = "3.11.7", *, too_old: bool = False, no_venv: bool = False) -> None:
         stand_in = clone / "python3"
@@ -144,7 +154,7 @@ class TestMake:
         stand_in.chmod(0o755)
 
     def make(self, clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run("make", "PYTHON=./python3", *arguments, cwd=clone)
+        return run("make", "PYTHON=./python3", *arguments, cwd=clone, PATH=f"{clone / 'bin'}:{os.environ['PATH']}")
 
     def log(self, clone: Path) -> list[str]:
         """What python was asked to do since the last look."""
@@ -154,7 +164,7 @@ class TestMake:
         return lines
 
     def installs(self, clone: Path) -> list[str]:
-        return [line for line in self.log(clone) if line == "venv" or "install" in line]
+        return [line for line in self.log(clone) if line == "venv" or " install " in line]
 
     def test_run_builds_the_environment_without_the_tests_and_starts_the_demo(self, clone: Path) -> None:
         assert self.make(clone, "run").returncode == 0
@@ -166,7 +176,24 @@ class TestMake:
 
     def test_test_runs_lint_types_and_tests_in_this_order(self, clone: Path) -> None:
         assert self.make(clone, "test").returncode == 0
-        assert self.log(clone)[2:] == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m pytest --numprocesses 2"]
+        assert self.log(clone)[3:] == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m pytest --numprocesses 2"]
+
+    def test_test_fetches_what_the_browser_needs_once_and_as_it_is_locked(self, clone: Path) -> None:
+        self.make(clone, "test")
+        assert "npm ci --prefix tests/browser --silent --ignore-scripts" in self.log(clone)
+        self.make(clone, "test")
+        assert not any(line.startswith("npm") for line in self.log(clone))
+
+    def test_test_runs_where_npm_has_no_network(self, clone: Path) -> None:
+        self.npm(clone, does="exit 1")
+        outcome = self.make(clone, "test")
+        assert (outcome.returncode, self.log(clone)[-1]) == (0, "-m pytest --numprocesses 2")
+        assert "npm could not fetch them" in outcome.stderr
+
+    def test_screenshots_look_at_every_page_and_keep_what_they_see(self, clone: Path) -> None:
+        assert self.make(clone, "screenshots").returncode == 0
+        assert self.log(clone)[-1] == "-m pytest tests/browser/test_every_page.py"
+        assert (ROOT / "tests" / "browser" / "test_every_page.py").exists()
 
     def test_the_environment_is_built_once(self, clone: Path) -> None:
         self.make(clone, "test")
@@ -216,7 +243,8 @@ class TestMake:
 
     def test_help_names_every_word(self, clone: Path) -> None:
         shown = self.make(clone, "help").stdout
-        assert re.findall(r"^make (\w+)", shown, flags=re.MULTILINE) == ["help", "run", "test", "fuzz", "clean"]
+        words = ["help", "run", "test", "fuzz", "kill", "screenshots", "simulate", "clean"]
+        assert re.findall(r"^make (\w+)", shown, flags=re.MULTILINE) == words
         assert self.make(clone).stdout == shown
 
 
@@ -226,7 +254,7 @@ class TestTheBuildMachinesScript:
     @pytest.fixture
     def tools(self, tmp_path: Path) -> Path:
         """A folder to put in front of PATH, with everything that the script looks for."""
-        for name in ("make", "systemd-analyze", "python3"):
+        for name in ("make", "systemd-analyze", "python3", "chromium", "npm"):
             self.tool(tmp_path, name, 'echo "9 passed in 1.00s"' if name == "make" else "exit 0")
         return tmp_path
 
@@ -244,6 +272,10 @@ class TestTheBuildMachinesScript:
     def test_it_runs_make_test_in_the_checkout(self, tools: Path) -> None:
         self.tool(tools, "make", 'echo "$*"; pwd')
         assert self.run_it(tools).stdout.splitlines() == ["test", str(ROOT)]
+
+    def test_it_does_not_let_the_browser_be_missing(self, tools: Path) -> None:
+        self.tool(tools, "make", 'echo "REQUIRE_BROWSER=$REQUIRE_BROWSER"')
+        assert self.run_it(tools).stdout == "REQUIRE_BROWSER=1\n"
 
     def test_it_fails_when_the_tests_fail(self, tools: Path) -> None:
         self.tool(tools, "make", "exit 2")
@@ -266,6 +298,22 @@ class TestTheBuildMachinesScript:
         assert outcome.stdout == "9 passed in 1.00s\n"
 
 
+class TestTheBrowser:
+    """The walks through the portal need Chromium, which pip cannot bring."""
+
+    def test_where_it_is_missing_the_run_ends_with_what_to_install(self) -> None:
+        one = "tests/browser/test_buying.py::test_two_phones_do_not_meet"
+        outcome = run(sys.executable, "-m", "pytest", "-n0", one, PATH="", REQUIRE_BROWSER="")
+        assert outcome.returncode == 0, outcome.stdout
+        sentence = "Chromium is not here and the portal's pages went unseen: sudo apt install chromium"
+        assert sentence in outcome.stdout.splitlines()[-2]
+
+    def test_where_it_is_promised_its_absence_is_a_failure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("REQUIRE_BROWSER", "1")
+        with pytest.raises(pytest.fail.Exception, match="sudo apt install chromium"):
+            missing("Chromium", "sudo apt install chromium")
+
+
 class TestThePackage:
     def test_the_licence_is_the_one_that_is_declared(self) -> None:
         assert PYPROJECT["project"]["license"]["text"] == "GPL-3.0-or-later"
@@ -284,6 +332,12 @@ class TestThePackage:
         data = {path for path in package.rglob("*") if path.is_file() and not path.suffix.startswith(".py")}
         assert package / "store" / "migrations" / "0001_first.sql" in data
         assert data - packed == set()
+
+    def test_the_lock_file_of_the_browser_tests_names_no_registry_and_says_what_to_expect(self) -> None:
+        lock = json.loads((ROOT / "tests" / "browser" / "package-lock.json").read_text("utf-8"))
+        fetched = [package for path, package in lock["packages"].items() if path]
+        assert fetched
+        assert all("resolved" not in package and package["integrity"].startswith("sha512-") for package in fetched)
 
     def test_the_server_in_front_of_strangers_is_new_enough(self) -> None:
         """Before 3.14.1 a visitor of the portal can take it down (facts, platform C8)."""
