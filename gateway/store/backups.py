@@ -1,0 +1,219 @@
+"""Backups of the database: made by SQLite's backup API while it is in use, verified before they count, a few kept.
+
+Owns the folder of backups, and what happens to a database that is found damaged. Never copies a live file: beside its log that
+would be neither the old state nor the new one (facts, reliability A5). The keys that open the secrets in a backup are not in it.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.errors import Internal, NotFound
+
+FOLDER = "backups"
+"""In the data directory."""
+
+DAILY_KEPT = 7
+"""A week: damage that nobody noticed for longer is in every copy anyway, and seven small files fit on every card."""
+MIGRATIONS_KEPT = 3
+"""The way back to the last programs that may have been installed here."""
+
+FOLDER_MODE = 0o700
+"""Phone numbers are in it: for the gateway's user alone, as the data directory."""
+
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""What SQLite says when a page is not what was written."""
+
+_LOGS = ("-wal", "-shm", "-journal")
+_DAILY = re.compile(r"gateway-\d{8}T\d{6}Z\.db")
+_NAME = re.compile(r"gateway-.+\.db")
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """What was done about a damaged database."""
+
+    verdict: str
+    """What SQLite says of it."""
+    moved_to: Path
+    """The folder in which it lies now, for whoever can still read something out of it."""
+    restored_from: Path | None
+    """The backup in its place; None when there was no sound one, and the database begins anew."""
+
+
+def copy(source: sqlite3.Connection, folder: Path, label: str) -> Path:
+    """Write everything that this connection sees into a new backup, verify it, and let it count only then.
+
+    Raises Internal when the copy is not sound; sqlite3.Error and OSError for a disk that takes nothing.
+    """
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    backup, draft = folder / f"gateway-{label}.db", folder / f"gateway-{label}.part"
+    _discard(draft)
+    draft.touch(mode=0o600)
+    try:
+        with closing(sqlite3.connect(draft, isolation_level=None)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, without a log beside it
+        if (verdict := integrity(draft)) != "ok":
+            raise Internal(f"the backup {draft.name} is not sound: {verdict}")
+        _settle(draft, backup)
+    finally:
+        _discard(draft)
+    return backup
+
+
+def copied(database: Path, folder: Path, label: str) -> Path:
+    """`copy` of a file that a daemon may be using. Raises Internal when there is none, and what `copy` raises."""
+    if not database.exists():
+        raise Internal(f"there is no database at {database} yet, so nothing to back up")
+    with closing(_opened(database)) as source:
+        return copy(source, folder, label)
+
+
+def daily_label(at_s: float) -> str:
+    """The name of a backup made at that moment, in seconds since 1970; names sort by time."""
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y%m%dT%H%M%SZ}"
+
+
+def newest_daily_s(folder: Path, now_s: float) -> float | None:
+    """When the newest daily backup was made, in seconds since 1970; None when there is none.
+
+    One from the future was made by a clock that was wrong, and says nothing.
+    """
+    made_s = [_made_s(path) for path in _found(folder) if _DAILY.fullmatch(path.name)]
+    return max((at_s for at_s in made_s if at_s <= now_s), default=None)
+
+
+def _made_s(daily: Path) -> float:
+    return datetime.strptime(daily.name, "gateway-%Y%m%dT%H%M%SZ.db").replace(tzinfo=UTC).timestamp()
+
+
+def rotate(folder: Path) -> list[Path]:
+    """Remove the oldest backups beyond those that are kept; which."""
+    newest_first = _found(folder)
+    daily = [path for path in newest_first if _DAILY.fullmatch(path.name)]
+    others = [path for path in newest_first if path not in daily]
+    spent = [*daily[DAILY_KEPT:], *others[MIGRATIONS_KEPT:]]
+    for path in spent:
+        path.unlink()
+    return spent
+
+
+def newest_sound(folder: Path) -> Path | None:
+    """The newest backup that SQLite finds sound; None when there is none."""
+    return next((path for path in _found(folder) if integrity(path) == "ok"), None)
+
+
+def rescue(database: Path, folder: Path, at_s: float) -> Rescue | None:
+    """Look at the database before it is opened; a damaged one is moved aside and the newest sound backup takes its place.
+
+    None when there is nothing to mend. Raises Internal when the file cannot be read, which says nothing about what is in it;
+    OSError for a disk that takes nothing.
+    """
+    verdict = _damage(database, folder)
+    if verdict is None:
+        return None
+    aside, backup = move_aside(database, f"damaged-{daily_label(at_s)}"), newest_sound(folder)
+    if backup is not None:
+        put_in_place(backup, database)
+    return Rescue(verdict, aside, backup)
+
+
+def _damage(database: Path, folder: Path) -> str | None:
+    if not database.exists() or database.stat().st_size == 0:
+        # Before the first start there is nothing yet; afterwards nothing is what a dying card shows.
+        return "it is gone" if _found(folder) else None
+    try:
+        verdict = _checked(database)
+    except sqlite3.DatabaseError as fault:
+        if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in DAMAGE:
+            raise Internal(f"the database {database} cannot be read: {fault}") from None
+        return str(fault)
+    return None if verdict == "ok" else verdict
+
+
+def move_aside(database: Path, name: str) -> Path:
+    """Move the database and its log into a folder of that name beside it; the folder."""
+    aside = database.parent / name
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = database.parent / f"{name}-{number}"
+    aside.mkdir(mode=FOLDER_MODE)
+    for path in (database, *_logs_of(database)):
+        if path.exists():
+            path.rename(aside / path.name)
+    return aside
+
+
+def put_in_place(backup: Path, database: Path) -> None:
+    """Make a copy of the backup the database. Whatever was there must have been moved aside, log included."""
+    draft = database.with_name(f"{database.name}.part")
+    shutil.copyfile(backup, draft)
+    draft.chmod(0o600)
+    _settle(draft, database)
+
+
+def chosen(folder: Path, wanted: str) -> Path:
+    """The backup that an operator names: a path, the name of one in the folder, or `newest`.
+
+    Raises NotFound, and Internal for one that is not sound.
+    """
+    named = (path for path in (Path(wanted), folder / wanted) if path.is_file())
+    path = newest_sound(folder) if wanted == "newest" else next(named, None)
+    if path is None:
+        there = ", ".join(found.name for found in _found(folder)) or "none"
+        raise NotFound(f'there is no backup "{wanted}"; in {folder}: {there}')
+    if (verdict := integrity(path)) != "ok":
+        raise Internal(f"the backup {path} is not sound: {verdict}; choose another one")
+    return path
+
+
+def integrity(path: Path) -> str:
+    """SQLite's verdict on a database file, `ok` when it is sound; opened for reading only, so a running daemon is not disturbed."""
+    try:
+        return _checked(path)
+    except (sqlite3.Error, ValueError) as fault:
+        return str(fault)
+
+
+def _checked(path: Path) -> str:
+    with closing(_opened(path)) as connection:
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _found(folder: Path) -> list[Path]:
+    """Newest first: by the time in the name of a daily one, by the time of writing for those before a migration."""
+    paths = [path for path in folder.glob("gateway-*.db") if _NAME.fullmatch(path.name)] if folder.is_dir() else []
+    return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
+
+
+def _logs_of(database: Path) -> Iterator[Path]:
+    return (database.with_name(database.name + end) for end in _LOGS)
+
+
+def _discard(draft: Path) -> None:
+    for path in (draft, *_logs_of(draft)):
+        path.unlink(missing_ok=True)
+
+
+def _settle(draft: Path, final: Path) -> None:
+    """Give a finished file its name: synced before and after, so that a power cut leaves the old one or the new one, whole."""
+    for path, rename in ((draft, True), (final.parent, False)):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if rename:
+            draft.replace(final)

@@ -1,0 +1,28 @@
+"""When an older state took the database's place, and whether what it did not know has been read again since."""
+
+import sqlite3
+
+from gateway.store import events
+from gateway.store.backups import Rescue
+
+
+def note(tx: sqlite3.Connection, rescue: Rescue, at_s: float) -> None:
+    """Keep that the database is an older one, or a new one, since this moment."""
+    restored_from = rescue.restored_from.name if rescue.restored_from else None
+    tx.execute(
+        "INSERT INTO rescue (at_s, why, moved_to, restored_from) VALUES (?, ?, ?, ?)",
+        (at_s, rescue.verdict, rescue.moved_to.name, restored_from),
+    )
+    data = {"why": rescue.verdict, "moved_to": rescue.moved_to.name, "restored_from": restored_from}
+    events.append(tx, "database.restored", at_s, data=data)
+
+
+def is_unsettled(tx: sqlite3.Connection) -> bool:
+    """Whether something may have been sold that this database does not know yet."""
+    return tx.execute("SELECT 1 FROM rescue WHERE settled_at_s IS NULL").fetchone() is not None
+
+
+def settle(tx: sqlite3.Connection, at_s: float) -> None:
+    """Keep that everything was read again."""
+    if tx.execute("UPDATE rescue SET settled_at_s = ? WHERE settled_at_s IS NULL", (at_s,)).rowcount:
+        events.append(tx, "database.settled", at_s)

@@ -1,0 +1,240 @@
+"""The card is full, broken or read-only under a running daemon: nothing is sold that cannot be stored, and nobody else notices.
+
+The faults come from below SQLite (tests.disk), at the daemon's own files.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway import backups
+from gateway.access import GrantState
+from gateway.heartbeat import WATCH_S
+from gateway.payments import PaymentState
+from gateway.simulators.intasend import Endpoint
+from gateway.store.database import Transaction
+from tests.disk import Disk, observed
+from tests.e2e.portal import PortalWorld
+from tests.e2e.world import PATIENCE_S
+
+Break = Callable[[Disk], None]
+
+IN_BACKUP_S = backups.FIRST_S + 60
+
+
+def fill(disk: Disk) -> None:
+    """ENOSPC."""
+    disk.fail_write = lambda _: sqlite3.SQLITE_FULL
+
+
+def fail_to_sync(disk: Disk) -> None:
+    """EIO from fsync: what was written may be on the card or not."""
+    disk.fail_sync = lambda _: sqlite3.SQLITE_IOERR_FSYNC
+
+
+def mount_read_only(disk: Disk) -> None:
+    """EROFS for a file that was open already: what the kernel does to a card that it does not trust any more."""
+    disk.fail_write = lambda _: sqlite3.SQLITE_IOERR_WRITE
+
+
+def heal(disk: Disk) -> None:
+    disk.fail_write = disk.fail_sync = lambda _: None
+
+
+breaks = pytest.mark.parametrize("fault", [fill, fail_to_sync, mount_read_only], ids=["full", "failing sync", "read-only"])
+
+
+@pytest.fixture
+def disk(tmp_path: Path):
+    with observed(tmp_path) as disk:
+        yield disk
+        heal(disk)
+
+
+@pytest.fixture
+async def site(tmp_path: Path, disk: Disk) -> AsyncIterator[PortalWorld]:
+    async with PortalWorld(tmp_path) as world:
+        await world.start()
+        yield world
+        heal(disk)
+
+
+async def readiness(site: PortalWorld) -> tuple[int, str]:
+    async with site.http.get(site.url + "/readyz") as response:
+        return response.status, (await response.json())["database"]
+
+
+@breaks
+async def test_nothing_is_sold_that_cannot_be_stored_and_everything_again_when_the_disk_is_well(
+    site: PortalWorld, disk: Disk, fault: Break, caplog: pytest.LogCaptureFixture
+):
+    await site.buy(site.amina)
+    fault(disk)
+    otieno = site.browser(site.otieno)
+
+    status, answer = await site.initiate(site.otieno)
+    page = await otieno.pay()
+    assert (status, answer["retry_after_s"], page.status) == (503, 30, 503)
+    assert "cannot store" in answer["error"]
+    assert "You have not been charged" in page.words
+    assert await readiness(site) == (503, "not writable")
+    await site.pass_time(120, 10)
+    assert (await otieno.open("/")).status == 503
+    assert "cannot be sold" in otieno.page.words
+    assert site.amina.online
+    assert [push.order.phone for push in site.intasend.pushes] == [site.amina.number]
+    told = [record for record in caplog.records if getattr(record, "action", "") == "database_not_writable"]
+    assert [record.levelno for record in told] == [logging.ERROR]
+
+    heal(disk)
+    await site.pass_time(WATCH_S)
+    assert await readiness(site) == (200, "ok")
+    assert (await otieno.open("/")).status == 200
+    await site.buy(site.otieno)
+    assert len(site.intasend.pushes) == 2
+
+
+@breaks
+async def test_who_pays_while_nothing_can_be_stored_is_told_and_served_when_it_can(
+    site: PortalWorld, disk: Disk, fault: Break, caplog: pytest.LogCaptureFixture
+):
+    payment_id = await site.ask(site.amina)
+    fault(disk)
+    site.amina.enter_pin()
+    await site.pass_time(60, 2)
+    assert not site.amina.online
+    told = {vars(record)["action"] for record in caplog.records if vars(record).get("payment") == payment_id}
+    assert "settle_failed" in told
+    assert await readiness(site) == (503, "not writable")
+    heal(disk)
+    await site.pass_time_until(lambda: site.amina.online, within_s=15)
+    assert (await site.payment(payment_id)).state is PaymentState.PAID
+    assert len(site.intasend.pushes) == 1
+
+
+async def test_a_push_whose_answer_cannot_be_stored_is_found_again_and_never_repeated(site: PortalWorld, disk: Disk):
+    async def break_in_between(_: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        answer = await proceed()
+        fill(disk)
+        return answer
+
+    site.intasend.faults.once(Endpoint.PUSH, break_in_between)
+    status, _ = await site.initiate(site.amina)
+    assert status == 503
+    await site.pass_time_until(lambda: site.amina.prompt, within_s=5)
+    site.amina.enter_pin()
+    await site.pass_time(20)
+    heal(disk)
+    await site.pass_time_until(lambda: site.amina.online, within_s=60)
+    assert len(site.intasend.pushes) == 1
+
+
+@pytest.mark.parametrize("way", ["user", "binding"])
+async def test_who_is_due_is_out_in_time_although_nothing_can_be_stored(tmp_path: Path, disk: Disk, way: str):
+    async with PortalWorld(tmp_path, way=way) as site:
+        await site.start()
+        payment_id = await site.buy(site.amina, package_id=1, amount="5")
+        await site.buy(site.otieno)
+        fill(disk)
+        grant = await site.grant(payment_id)
+        assert grant is not None
+        await site.pass_time(grant.ends_s - site.clock.wall_s())
+        await site.pass_time_until(lambda: not site.amina.online, within_s=1)
+        for _ in range(90):
+            await site.pass_time(1)
+            assert not site.amina.online
+            assert site.otieno.online
+        heal(disk)
+        await site.pass_time(WATCH_S)
+        assert {grant.state for grant in await site.grants() if grant.payment_id == payment_id} == {GrantState.ENDED}
+        assert site.otieno.online
+
+
+async def test_a_card_that_stalls_sends_no_push_before_it_has_stored_and_holds_up_nobody_else(site: PortalWorld, disk: Disk):
+    """SD cards stop for seconds to collect their garbage: whoever only looks, and whoever is online, does not notice."""
+    await site.buy(site.otieno)
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def stall(_: Path) -> int | None:
+        begun.set()
+        assert may_go_on.wait(20)
+        return None
+
+    disk.fail_sync = stall
+    asked = asyncio.create_task(site.initiate(site.amina))
+    try:
+        await site.until(begun.is_set)
+        browser = site.browser(site.otieno)
+        page = await browser.open("/portal/status")
+        assert (page.status, site.otieno.online, asked.done()) == (200, True, False)
+        assert len(site.intasend.pushes) == 1
+    finally:
+        heal(disk)
+        may_go_on.set()
+    status, _ = await asked
+    assert (status, len(site.intasend.pushes)) == (201, 2)
+
+
+# ── what is in the file ──
+
+
+async def test_a_page_that_is_damaged_on_the_card_ends_the_daemon_and_its_next_start_rescues(site: PortalWorld):
+    payment_id = await site.buy(site.amina)
+    await site.pass_time(IN_BACKUP_S, 60)
+    await flip(site)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        await site.payments()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+            await site.running.scheduler.run()
+    await site.restart()
+    assert site.amina.online
+    assert (await site.payment(payment_id)).state is PaymentState.PAID
+    assert list((site.folder / "data").glob("damaged-*/gateway.db"))
+    await site.buy(site.otieno)
+
+
+async def flip(site: PortalWorld) -> None:
+    """Destroy the first page of the payments on the card; whoever reads next reads it from there."""
+    db, path = site.running.db, site.folder / "data" / "gateway.db"
+    await db.write(lambda tx: tx.execute("UPDATE clock SET id = id"))
+    await db._writer.run(lambda tx: tx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+    (root,), (size,) = await db._writer.run(_whereabouts)
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+    await db.write(lambda tx: tx.execute("UPDATE clock SET newest_wall_s = newest_wall_s + 1"))  # readers read anew
+
+
+def _whereabouts(tx: Transaction) -> tuple[tuple[int], tuple[int]]:
+    return (
+        tuple(tx.execute("SELECT rootpage FROM sqlite_master WHERE name = 'payment'").fetchone()),
+        tuple(tx.execute("PRAGMA page_size").fetchone()),
+    )
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 20_000], ids=["missing", "truncated"])
+async def test_without_its_log_the_database_is_older_and_sound_and_who_is_online_stays(
+    tmp_path: Path, site: PortalWorld, kept_bytes: int
+):
+    """Somebody deleted the `-wal` file, or the card lost its end: what the router shows is honoured until its end."""
+    await site.buy(site.amina, package_id=1, amount="5")
+    left = {path.name: path.read_bytes() for path in (tmp_path / "data").glob("gateway.db*")}
+    assert len(left["gateway.db-wal"]) > 20_000
+    await site.stop()
+    for path in (tmp_path / "data").glob("gateway.db*"):
+        path.unlink()
+    (tmp_path / "data" / "gateway.db").write_bytes(left["gateway.db"])
+    if kept_bytes:
+        (tmp_path / "data" / "gateway.db-wal").write_bytes(left["gateway.db-wal"][:kept_bytes])
+    await site.start()
+    await site.pass_time(60)
+    assert site.amina.online
+    await site.pass_time_until(lambda: not site.amina.online, within_s=90)
+    await site.buy(site.otieno)

@@ -1,0 +1,235 @@
+"""Backups: what is made is sound, what is kept is enough, and a damaged database finds its way back."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import Internal, NotFound
+from gateway.store import backups
+from gateway.store.database import Database, migrate, migrations
+from tests.disk import observed
+from tests.ledger import NOW_S
+from tests.twins import adding, numbers, of_numbers
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / backups.FOLDER
+
+
+def a_database(path: Path, rows: int = 3) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (number INTEGER, filler TEXT)")
+        connection.executemany("INSERT INTO t VALUES (?, ?)", [(number, "x" * 2_000) for number in range(rows)])
+    return path
+
+
+def rows_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("SELECT count(*) FROM t").fetchone()[0])
+
+
+def backed_up(database: Path, folder: Path, at_s: float) -> Path:
+    return backups.copied(database, folder, backups.daily_label(at_s))
+
+
+def damage(path: Path) -> None:
+    """Some bytes in the middle of every page but the first are not what was written."""
+    content = bytearray(path.read_bytes())
+    for page in range(1, len(content) // 4_096):
+        content[page * 4_096 : page * 4_096 + 40] = b"\xff" * 40
+    path.write_bytes(content)
+
+
+# ── making them ──
+
+
+async def test_a_backup_holds_everything_that_was_committed_and_nothing_else(tmp_path, folder):
+    db = await of_numbers(tmp_path)
+    await db.write(adding(1))
+    made = await db.backup(folder, "now")
+    await db.write(adding(2))
+    assert await db.read(numbers) == [1, 2]
+    await db.close()
+    with closing(sqlite3.connect(made)) as connection:
+        assert numbers(connection) == [1]
+
+
+def test_a_backup_is_one_file_that_only_its_owner_can_read(tmp_path, folder):
+    made = backed_up(a_database(tmp_path / "gateway.db"), folder, NOW_S)
+    assert [path.name for path in folder.iterdir()] == [made.name]
+    assert made.stat().st_mode & 0o077 == folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_backup_that_is_not_sound_does_not_count(tmp_path, folder):
+    damaged = a_database(tmp_path / "gateway.db", rows=40)
+    damage(damaged)
+    with pytest.raises(Internal, match="not sound"):
+        backed_up(damaged, folder, NOW_S)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_backup_that_the_disk_does_not_take_leaves_nothing_behind(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    with observed(folder) as disk:
+        disk.fail_write = lambda _: sqlite3.SQLITE_FULL
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            backed_up(database, folder, NOW_S)
+    assert list(folder.iterdir()) == []
+
+
+def test_without_a_database_there_is_nothing_to_back_up(tmp_path, folder):
+    with pytest.raises(Internal, match="nothing to back up"):
+        backed_up(tmp_path / "gateway.db", folder, NOW_S)
+
+
+# ── keeping them ──
+
+
+def test_the_newest_of_each_kind_are_kept(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    daily = [backed_up(database, folder, NOW_S + day * DAY_S).name for day in range(backups.DAILY_KEPT + 2)]
+    others = [backups.copied(database, folder, f"before-{number:04d}").name for number in range(backups.MIGRATIONS_KEPT + 1)]
+    spent = backups.rotate(folder)
+    assert {path.name for path in spent} == {*daily[:2], others[0]}
+    assert {path.name for path in folder.iterdir()} == {*daily[2:], *others[1:]}
+
+
+def test_the_newest_daily_backup_says_when_it_was_made(tmp_path, folder):
+    assert backups.newest_daily_s(folder, NOW_S) is None
+    database = a_database(tmp_path / "gateway.db")
+    for at_s in (NOW_S + DAY_S, NOW_S):
+        backed_up(database, folder, at_s)
+    backups.copied(database, folder, "before-0004")
+    assert backups.newest_daily_s(folder, NOW_S + 2 * DAY_S) == NOW_S + DAY_S
+    assert backups.newest_daily_s(folder, NOW_S + 60) == NOW_S
+
+
+async def test_a_migration_leaves_the_database_as_it_was_in_a_backup(tmp_path, folder, monkeypatch):
+    path, known = tmp_path / "gateway.db", migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.store.database.migrations", lambda: known[:-1])
+        await (await Database.open(path, folder)).close()
+    assert not folder.exists()  # a new database has nothing to keep
+    await (await Database.open(path, folder)).close()
+    (kept,) = folder.iterdir()
+    assert (kept.name, version_of(kept)) == (f"gateway-before-{known[-1][0]:04d}.db", known[-2][0])
+    assert version_of(path) == known[-1][0]
+
+
+async def test_a_migration_that_cannot_be_backed_up_is_not_begun(tmp_path, folder, monkeypatch):
+    path, known = tmp_path / "gateway.db", migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.store.database.migrations", lambda: known[:-1])
+        await (await Database.open(path, folder)).close()
+    with observed(folder) as disk:
+        disk.fail_write = lambda _: sqlite3.SQLITE_FULL
+        with pytest.raises(Internal, match="full"):
+            await Database.open(path, folder)
+    assert version_of(path) == known[-2][0]
+
+
+def version_of(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+# ── the way back ──
+
+
+def test_a_sound_database_is_left_alone(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    assert backups.rescue(database, folder, NOW_S) is None
+    assert backups.rescue(tmp_path / "not there yet.db", folder, NOW_S) is None
+
+
+def test_a_damaged_database_is_moved_aside_and_the_newest_sound_backup_takes_its_place(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db", rows=40)
+    older = backed_up(database, folder, NOW_S)
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO t VALUES (40, '')")
+    damage(backed_up(database, folder, NOW_S + DAY_S))
+    damage(database)
+    rescue = backups.rescue(database, folder, NOW_S + 2 * DAY_S)
+    assert rescue is not None
+    assert (rescue.restored_from, rows_in(database)) == (older, 40)
+    assert "gateway.db" in {path.name for path in rescue.moved_to.iterdir()}
+    assert older.exists()
+
+
+def test_without_a_sound_backup_it_begins_anew(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db", rows=40)
+    damage(database)
+    rescue = backups.rescue(database, folder, NOW_S)
+    assert rescue is not None
+    assert rescue.restored_from is None
+    assert not database.exists()
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        migrate(connection)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all", None], ids=["empty", "nonsense", "gone"])
+def test_whatever_a_dying_card_shows_is_damage(tmp_path, folder, content):
+    database = a_database(tmp_path / "gateway.db")
+    backed_up(database, folder, NOW_S)
+    database.unlink()
+    if content is not None:
+        database.write_bytes(content)
+    rescue = backups.rescue(database, folder, NOW_S)
+    assert rescue is not None
+    assert rows_in(database) == 3
+
+
+def test_a_log_of_the_damaged_database_does_not_fall_upon_the_restored_one(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db", rows=40)
+    backed_up(database, folder, NOW_S)
+    damage(database)
+    database.with_name("gateway.db-wal").write_bytes(b"a stranger's log")
+    rescue = backups.rescue(database, folder, NOW_S)
+    assert rescue is not None
+    assert not database.with_name("gateway.db-wal").exists()
+    assert {path.name for path in rescue.moved_to.iterdir()} >= {"gateway.db", "gateway.db-wal"}
+
+
+def test_a_database_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, folder):
+    (tmp_path / "gateway.db").mkdir()
+    with pytest.raises(Internal, match="cannot be read"):
+        backups.rescue(tmp_path / "gateway.db", folder, NOW_S)
+
+
+def test_two_damaged_databases_of_one_second_are_both_kept(tmp_path, folder):
+    asides = []
+    for _ in range(2):
+        damage(a_database(tmp_path / "gateway.db", rows=40))
+        rescue = backups.rescue(tmp_path / "gateway.db", folder, NOW_S)
+        assert rescue is not None
+        asides.append(rescue.moved_to)
+    assert len(set(asides)) == 2
+
+
+# ── what the operator chooses ──
+
+
+def test_a_backup_is_chosen_by_name_by_path_or_as_the_newest(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    first, second = backed_up(database, folder, NOW_S), backed_up(database, folder, NOW_S + DAY_S)
+    assert backups.chosen(folder, "newest") == second
+    assert backups.chosen(folder, first.name) == backups.chosen(folder, str(first)) == first
+
+
+def test_a_backup_that_is_not_there_is_answered_with_those_that_are(tmp_path, folder):
+    made = backed_up(a_database(tmp_path / "gateway.db"), folder, NOW_S)
+    with pytest.raises(NotFound, match=made.name):
+        backups.chosen(folder, "gateway-1999.db")
+
+
+def test_a_damaged_backup_is_not_restored(tmp_path, folder):
+    made = backed_up(a_database(tmp_path / "gateway.db", rows=40), folder, NOW_S)
+    damage(made)
+    with pytest.raises(Internal, match="not sound"):
+        backups.chosen(folder, made.name)
