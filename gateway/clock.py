@@ -1,13 +1,24 @@
 """Time, the only door to it: nothing else in the gateway reads a clock or sleeps.
 
-Wall time (seconds since 1970, UTC) is for what people and the router read: when a grant ends. Monotonic time (seconds, arbitrary
-zero) is for intervals: polling, deadlines, back-off. Most Pis have no battery clock, so wall time can be hours behind until NTP
-answers (facts, platform B2); `trusted` says whether it may be used to close somebody's access.
+Wall time (seconds since 1970, UTC) is for what people and the router read: when a grant ends. Monotonic time (seconds since the
+machine's boot) is for intervals: polling, deadlines, back-off. Most Pis have no battery clock, so wall time can be hours behind
+until a time server answers (facts, platform B2). What is believed of it is decided in `gateway.timeline`.
 """
 
 import asyncio
+import os
 import time
-from typing import Protocol
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+"""Touched by systemd-timesyncd each time it has heeded a time server (systemd-timesyncd.service(8)). It outlives the loss of that
+server: its age, by the clock that it tells of, says what it is worth."""
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+"""Who boots the machine again finds another one there (random(4)). The unit's sandbox hides it, and hands it over as `BOOT_ID`."""
 
 
 class Clock(Protocol):
@@ -26,8 +37,25 @@ class Clock(Protocol):
         ...
 
 
+class MachineClock(Clock, Protocol):
+    """The clocks of a machine, which can be set, and starts again."""
+
+    @property
+    def boot_id(self) -> str:
+        """Which boot the monotonic seconds count from."""
+        ...
+
+    def synchronised_at_s(self) -> float | None:
+        """When a time server was last heeded, by the wall clock; None when none has been since the boot, or nobody can tell."""
+        ...
+
+
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks. `synchronised` is what the machine's time service touches."""
+
+    def __init__(self, synchronised: Path = SYNCHRONISED) -> None:
+        self._synchronised = synchronised
+        self.boot_id = _boot_id()
 
     def wall_s(self) -> float:
         """See `Clock`."""
@@ -40,6 +68,33 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """See `Clock`."""
         await asyncio.sleep(max(0.0, seconds))
+
+    def synchronised_at_s(self) -> float | None:
+        """See `MachineClock`."""
+        try:
+            return self._synchronised.stat().st_mtime
+        except OSError:  # no time server yet, or another service than systemd's: then only the provider can confirm the clock
+            return None
+
+
+def _boot_id() -> str:
+    """The kernel's name for this boot. Where none can be had, each start counts as a boot: then what was kept is a lower bound."""
+    try:
+        said = os.environ.get("BOOT_ID") or BOOT_ID.read_text("ascii")
+    except OSError:
+        return uuid.uuid4().hex
+    return said.strip().replace("-", "")
+
+
+async def done_within(seconds: float, awaited: "Iterable[asyncio.Future[Any]]", clock: Clock) -> bool:
+    """Wait for all of them, at most so many seconds, and say whether they are done; those that are not go on."""
+    everything, nap = asyncio.ensure_future(asyncio.wait(awaited)), asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({everything, nap}, return_when=asyncio.FIRST_COMPLETED)
+        return everything.done()
+    finally:
+        everything.cancel()
+        nap.cancel()
 
 
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -1,4 +1,4 @@
-"""What the service manager is told (sd_notify(3)): ready, reloading, stopping. Silent when nobody listens."""
+"""What the service manager is told (sd_notify(3)): ready, alive, stopping. Silent when nobody listens."""
 
 import os
 import socket
@@ -14,3 +14,11 @@ def notify(state: str) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
         manager.connect(address)
         manager.sendall(state.encode())
+
+
+def watchdog_s() -> float | None:
+    """Within how many seconds the service manager wants a sign of life; None when it wants none of us (sd_watchdog_enabled(3))."""
+    wanted, of = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", str(os.getpid()))
+    if not wanted.isdecimal() or int(wanted) == 0 or of != str(os.getpid()):
+        return None
+    return int(wanted) / 1_000_000

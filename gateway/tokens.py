@@ -6,7 +6,7 @@ JSON Web Tokens after RFC 8725: one pinned algorithm, every claim demanded and c
 import secrets
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 
@@ -23,7 +23,16 @@ ACCESS_S = 15 * 60
 REFRESH_S = 30 * 24 * 3_600
 """How long a refresh token may lie unused: who runs a kiosk logs in once a month at most."""
 LEEWAY_S = 60
-"""How far the clock may have gone back or ahead since: a Pi has no battery clock, and NTP sets it in steps (facts, platform B2)."""
+"""How far the time may have gone back or ahead since in a way that nobody noticed: a power cut forgets a minute at most."""
+
+
+class LineClock(Clock, Protocol):
+    """A `Clock` that says how far it was set since it began: a Pi without a battery is set in steps (facts, platform B2)."""
+
+    @property
+    def stepped_s(self) -> float:
+        """The sum of all its steps, in seconds."""
+        ...
 
 
 class Kind(Enum):
@@ -49,9 +58,13 @@ class Claims:
 
 
 class Tokens:
-    """Makes and reads tokens with one key."""
+    """Makes and reads tokens with one key.
 
-    def __init__(self, key: Secret, clock: Clock) -> None:
+    A token's age is counted without the steps of the clock since it was made: it is not over because a time server has answered,
+    and does not live for a year because the clock was a year ahead.
+    """
+
+    def __init__(self, key: Secret, clock: LineClock) -> None:
         self._key = key
         self._clock = clock
 
@@ -69,6 +82,7 @@ class Tokens:
             "exp": claims.expires_at_s,
             "typ": kind.value,
             "generation": generation,
+            "stepped": self._clock.stepped_s,
         }
         return jwt.encode(wire, self._key.reveal(), _ALGORITHM), claims
 
@@ -77,11 +91,12 @@ class Tokens:
         try:
             wire = self._verified(text)
             claims = Claims(wire["jti"], int(wire["sub"]), int(wire["generation"]), int(wire["nbf"]), int(wire["exp"]))
+            stepped_s = float(wire["stepped"])
         except (jwt.InvalidTokenError, KeyError, ValueError, TypeError):
             raise Denied(f"Invalid {kind.value} token: log in again") from None
         if wire["typ"] != kind.value:
             raise Denied(f"This is not the {kind.value} token: a log-in gives two, send the other one")
-        now_s = self._clock.wall_s()
+        now_s = self._clock.wall_s() - (self._clock.stepped_s - stepped_s)
         if now_s >= claims.expires_at_s + LEEWAY_S:
             raise Denied(f"The {kind.value} token has expired")
         if now_s < claims.issued_at_s - LEEWAY_S:
@@ -97,7 +112,7 @@ class Tokens:
             issuer=_ISSUER,
             audience=_AUDIENCE,
             options={
-                "require": ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "typ", "generation"],
+                "require": ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "typ", "generation", "stepped"],
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,

@@ -8,14 +8,21 @@ import itertools
 class FakeClock:
     """A `gateway.clock.Clock` that moves only when told.
 
-    `advance` moves both clocks and wakes sleepers whose time has come; `step_wall` is NTP: the wall jumps, intervals do not notice.
+    `advance` moves both clocks and wakes sleepers whose time has come; `step_wall` sets the wall clock, which intervals do not
+    notice, `synchronise` is a time server that does so, and after `reboot` nobody knows how much time has passed.
     """
+
+    stepped_s = 0.0
+    """Of the line of time that the gateway would keep (see `gateway.tokens.LineClock`)."""
 
     def __init__(self, wall_s: float = 1_756_117_800.0) -> None:  # 2025-08-25T10:30:00Z, the specification's example
         self._wall_s = wall_s
         self._monotonic_s = 1_000.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
+        self._boots = itertools.count(1)
+        self._synchronised_at_s: float | None = None
+        self.boot_id = f"boot-{next(self._boots)}"
 
     def wall_s(self) -> float:
         return self._wall_s
@@ -43,6 +50,21 @@ class FakeClock:
     def step_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back."""
         self._wall_s += seconds
+
+    def synchronise(self, ahead_s: float = 0.0) -> None:
+        """A time server sets the wall clock, by so much, and vouches for it."""
+        self.step_wall(ahead_s)
+        self._synchronised_at_s = self._wall_s
+
+    def reboot(self, *, off_s: float = 0.0, wrong_by_s: float = 0.0) -> None:
+        """The machine was off for that long, and wakes with its wall clock that much ahead of the truth; no time server yet."""
+        self.advance(off_s)
+        self.step_wall(wrong_by_s)
+        self._synchronised_at_s = None
+        self.boot_id = f"boot-{next(self._boots)}"
+
+    def synchronised_at_s(self) -> float | None:
+        return self._synchronised_at_s
 
     def next_wake_s(self) -> float | None:
         """Seconds until the next sleeper is due; None when nobody sleeps."""

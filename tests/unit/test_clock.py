@@ -1,10 +1,13 @@
 """The machine's own clocks."""
 
 import asyncio
+import os
 import time
+from pathlib import Path
 
 import pytest
 
+from gateway import clock
 from gateway.clock import Clock, SystemClock
 
 
@@ -62,3 +65,27 @@ async def test_no_time_to_sleep_lets_the_others_run_once(seconds):
 
 async def _note(ran: list[str]) -> None:
     ran.append("other")
+
+
+def test_a_time_server_was_heeded_when_the_time_service_says_so(tmp_path: Path):
+    synchronised = tmp_path / "synchronized"
+    system = SystemClock(synchronised)
+    assert system.synchronised_at_s() is None
+    synchronised.touch()
+    os.utime(synchronised, (12.5, 12.5))
+    assert system.synchronised_at_s() == 12.5
+
+
+def test_the_boot_is_what_the_unit_hands_over_or_what_the_kernel_calls_it(tmp_path: Path, monkeypatch):
+    (tmp_path / "boot_id").write_text("0bad-cafe\n")
+    monkeypatch.setattr(clock, "BOOT_ID", tmp_path / "boot_id")
+    monkeypatch.delenv("BOOT_ID", raising=False)
+    assert SystemClock().boot_id == "0badcafe"
+    monkeypatch.setenv("BOOT_ID", "feed")
+    assert SystemClock().boot_id == "feed"
+
+
+def test_where_nobody_names_the_boot_each_start_counts_as_one(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(clock, "BOOT_ID", tmp_path / "hidden by the sandbox")
+    monkeypatch.delenv("BOOT_ID", raising=False)
+    assert SystemClock().boot_id != SystemClock().boot_id

@@ -78,6 +78,7 @@ def test_it_carries_every_claim_and_names_its_algorithm(tokens):
         "exp": now_s + ACCESS_S,
         "typ": "access",
         "generation": 7,
+        "stepped": 0.0,
     }
 
 
@@ -112,7 +113,7 @@ def test_an_extension_that_must_be_understood_and_is_not_is_refused(tokens):
     assert refusal(tokens, signed(claims_of(tokens), header={"crit": ["never-heard-of"], "never-heard-of": True})) == INVALID
 
 
-@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "typ", "generation"])
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "jti", "iat", "nbf", "exp", "typ", "generation", "stepped"])
 def test_a_token_that_lacks_a_claim_is_refused(tokens, claim):
     claims = claims_of(tokens)
     del claims[claim]
@@ -176,6 +177,17 @@ def test_a_token_from_the_future_is_refused_but_for_a_minute(tokens, clock):
     tokens.read(text, Kind.ACCESS)
     clock.step_wall(-1)
     assert refusal(tokens, text) == "The access token is not valid yet: the gateway's clock has gone back, log in again"
+
+
+@pytest.mark.parametrize("step_s", [-365 * 86_400, -8 * 3_600, 8 * 3_600, 365 * 86_400])
+def test_a_step_of_the_clock_makes_a_token_neither_older_nor_younger(tokens, clock, step_s):
+    text, _ = tokens.make(Kind.ACCESS, 1, 0)
+    clock.step_wall(step_s)
+    clock.stepped_s += step_s
+    clock.advance(ACCESS_S + LEEWAY_S - 1)
+    tokens.read(text, Kind.ACCESS)
+    clock.advance(1)
+    assert refusal(tokens, text) == "The access token has expired"
 
 
 def test_a_library_of_others_reads_our_tokens_and_we_read_theirs(tokens):
