@@ -1,0 +1,399 @@
+"""What must hold at every moment of a run, and what must hold when all has been well for long enough.
+
+The judges are the far ends: what IntaSend has booked, which prompts M-Pesa has shown, whom the router lets through. The gateway's
+database is read from the file, beside the gateway, and its event table is replayed as it grows. Numbers in comments are those of
+the invariants in facts, reliability A8.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from gateway.metrics import Metrics
+from gateway.payments import LISTEN_S
+from gateway.simulators.intasend.invoices import Invoice
+from tests.simulation.loop import SimulatedTask
+from tests.simulation.people import DURATION_S
+from tests.simulation.plan import Plan
+from tests.simulation.replica import Replica, Row, Violation, window_s
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+LOOK_S = 20.0
+"""How often the world is looked at, at the pace of production."""
+
+PULSE_S, COMPARE_S, LONGEST_PAUSE_S = 5.0, 30.0, 60.0
+"""The gateway's rhythm, written down a second time: a bound that follows the code it judges would judge nothing."""
+
+ONLINE_WITHIN_S = 15.0
+"""The contract: everybody who paid is online so long after the router is back."""
+OVER_WITHIN_S = 1.0
+"""The contract: a phone is shut out so long after its grant is due, the router being healthy."""
+OVER_TOLERANCE_S = 2.0
+"""What the simulated cable, card and router take for it."""
+
+A_MOMENT_S = 0.01
+STEPS_S = 30.0
+"""By how much small steps of the clock may shorten what somebody bought: a few seconds each."""
+
+TASKS_MAX, CONNECTIONS_MAX = 60, 12
+"""What a gateway at rest needs, with room to spare: more is a leak."""
+
+CIRCUIT_S = 30.0
+"""How long the provider is not asked after an outage, at most."""
+
+
+class Ears(logging.Handler):
+    """Hears what the gateway logs: an exception that nobody expected is a violation, whatever else goes on."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__(logging.WARNING)
+        self.unexpected: list[str] = []
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._world.tell(f"log: {record.levelname} {record.getMessage()}")
+        if record.exc_info and record.levelno >= logging.ERROR:
+            self.unexpected.append(f"{record.getMessage()} ({record.exc_info[1]!r})")
+
+
+class Auditor:
+    """Looks at the world again and again, and at its end."""
+
+    def __init__(self, world: "World") -> None:
+        self.bounds: dict[str, float] = {}
+        self.replica = Replica(world.disk, self._judge_grant)
+        self._world = world
+        self._plan: Plan = world.plan
+        self._ears = Ears(world)
+        self._log = logging.getLogger("gateway")
+        self._log.addHandler(self._ears)
+        self._log.propagate = False  # a run says more than anybody wants to read, and a kept record keeps the world
+        self._since: dict[tuple[str, str], float] = {}
+        """By what and whom: since when it is so."""
+        self._looked_at_s = 0.0
+        """When the database was read last."""
+        self._confirmed_after_s: dict[str, float] = {}
+        """By grant: a moment at which it had not begun yet, in true time."""
+        self._pushes = 0
+        self._pushed: dict[str, int] = {}
+        self._settled: set[str] = set()
+        """Invoices of which nothing more is expected."""
+
+    @property
+    def look_s(self) -> float:
+        return LOOK_S * min(self._plan.pace, 9.0)
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(self.look_s)
+            for customer in self._world.customers:
+                customer.send_something()
+            self.look()
+
+    def look(self) -> None:
+        """Everything that must hold at every moment."""
+        self._nobody_complains()
+        self._nobody_is_asked_twice()
+        if self._world.daemon is not None and self.replica.catch_up():
+            self._looked_at_s = self._world.now_s
+            self._the_router_agrees()
+            self._money_is_seen()
+
+    # ── the far ends ──
+
+    def _nobody_complains(self) -> None:
+        if self._ears.unexpected:
+            raise Violation(f"the gateway met what it did not expect: {self._ears.unexpected[0]}")
+        if self._world.loop.complaints:
+            raise Violation(f"an exception was left lying about: {self._world.loop.complaints[0]}")
+
+    def _nobody_is_asked_twice(self) -> None:
+        """One payment, one push (2)."""
+        pushes = self._world.intasend.pushes
+        for push in pushes[self._pushes :]:
+            reference = push.order.api_ref
+            self._pushed[reference] = self._pushed.get(reference, 0) + 1
+            if self._pushed[reference] > 1:
+                payment_id = next((row["id"] for row in self.replica.payments.values() if row["api_ref"] == reference), None)
+                raise Violation(f"a second prompt was sent for {reference}", payment_id=payment_id)
+        self._pushes = len(pushes)
+
+    def _judge_grant(self, event: sqlite3.Row, before: Row, grant: Row) -> None:
+        kind, payment_id = event["kind"], grant["payment_id"]
+        if kind == "grant.owed":
+            self._judge_sale(grant)
+        if grant["state"] == "active" and abs(grant["ends_at_s"] - grant["starts_at_s"] - window_s(grant)) > A_MOMENT_S:
+            raise Violation(f"grant {grant['id']} does not last as long as was bought", payment_id=payment_id)  # 4
+        if kind == "grant.hand_over":
+            self._judge_move(before, grant)
+        if kind == "grant.confirm" and grant["state"] == "active":
+            self._confirmed_after_s[grant["id"]] = self._looked_at_s
+            if before["version"] == 0:  # not one that has moved, was given time back, or whose phone was away
+                self._measure("paid until online", event["at_s"] - grant["created_at_s"], event)
+        if kind == "grant.due" and grant["ended_because"] == "time":
+            self._judge_length(grant)
+        if kind == "grant.due" and grant["ended_because"] == "time" and event["at_s"] < before["ends_at_s"] - 0.01:
+            raise Violation(
+                f"grant {grant['id']} was ended {before['ends_at_s'] - event['at_s']:.1f} s early", payment_id=payment_id
+            )  # 6
+        if kind == "grant.shut" and grant["ended_because"] == "time":
+            late_s = event["at_s"] - grant["ends_at_s"]
+            self._measure("due until shut out", late_s, event)
+            step_s = LONGEST_PAUSE_S * self._plan.pace  # so long a step of the clock may go unnoticed
+            if late_s > OVER_WITHIN_S + OVER_TOLERANCE_S and self._was_calm(event, late_s + step_s):
+                raise Violation(f"grant {grant['id']} was closed {late_s:.1f} s late", payment_id=payment_id)  # 6
+
+    def _judge_length(self, grant: Row) -> None:
+        """What was bought was given, in true time, whatever the gateway's clock says (4, 6)."""
+        began_after_s = self._confirmed_after_s.get(grant["id"])
+        given_s = self._world.now_s - (began_after_s or 0.0)
+        if began_after_s is not None and given_s < window_s(grant) - STEPS_S:
+            raise Violation(
+                f"grant {grant['id']} was ended after {given_s:.0f} of {window_s(grant):.0f} s", payment_id=grant["payment_id"]
+            )
+
+    def _judge_move(self, before: Row, grant: Row) -> None:
+        """A grant that goes to another device loses what has run of it, in true time, and nothing else (4)."""
+        ran_s = self._world.now_s - self._confirmed_after_s.get(grant["id"], self._world.now_s)
+        lost_s = grant["used_s"] - before["used_s"]
+        if lost_s > ran_s + STEPS_S:
+            raise Violation(f"grant {grant['id']} lost {lost_s:.0f} s of which {ran_s:.0f} s ran", payment_id=grant["payment_id"])
+
+    def _judge_sale(self, grant: Row) -> None:
+        """No access without money, for as long as was bought (3, 4, 5, 10)."""
+        payment = self.replica.payments[grant["payment_id"]]
+        if payment["state"] != "paid":
+            raise Violation(f"a grant for a payment that is {payment['state']}", payment_id=payment["id"])
+        if any(other["payment_id"] == payment["id"] and other["id"] != grant["id"] for other in self.replica.grants.values()):
+            raise Violation("two grants for one payment", payment_id=payment["id"])
+        if grant["duration_s"] != DURATION_S[payment["package_id"]] or payment["duration_s"] != grant["duration_s"]:
+            raise Violation("the grant is not as long as the package", payment_id=payment["id"])
+        invoice = self._world.intasend.invoices.get(payment["invoice_id"])
+        if invoice is None or not self._pays(invoice, payment):
+            raise Violation(f"granted for invoice {payment['invoice_id']}, which did not pay it", payment_id=payment["id"])
+
+    def _pays(self, invoice: Invoice, payment: Row) -> bool:
+        """Whether IntaSend has booked that invoice as paid, with the amount, currency and reference of the payment."""
+        outcome = invoice.outcome
+        if self._world.intasend.change(invoice).state != "COMPLETE" or outcome is None or outcome.api_ref is not None:
+            return False
+        value, currency = outcome.value or invoice.order.amount, outcome.currency or invoice.order.currency
+        ours = invoice.order.api_ref == payment["api_ref"]
+        return ours and currency == payment["currency"] and value * 100 == Decimal(payment["amount_cents"])
+
+    def _measure(self, what: str, seconds: float, event: sqlite3.Row) -> None:
+        """Keep the longest, of those that began and ended while all was well."""
+        if self._was_calm(event, seconds):
+            self.bounds[what] = max(self.bounds.get(what, 0.0), seconds)
+
+    def _was_calm(self, event: sqlite3.Row, seconds: float) -> bool:
+        """Whether all had been well for a while before it began."""
+        world = self._world
+        ago_s = world.daemon.heartbeat.wall_s() - event["at_s"] if world.daemon else 0.0
+        return world.is_calm and world.now_s - ago_s - seconds - self.mending_s > world.calm_since_s
+
+    @property
+    def mending_s(self) -> float:
+        """How long after a fault the router may still show something else: a pulse, a comparison, and the contract's time."""
+        return (PULSE_S + COMPARE_S) * self._plan.pace + ONLINE_WITHIN_S
+
+    # ── the router against the database ──
+
+    def _the_router_agrees(self) -> None:
+        world = self._world
+        assert world.daemon is not None
+        now_s = world.daemon.heartbeat.wall_s()
+        world.router.hotspot.settle()
+        grants = self._live_by_mac()
+        for customer in world.customers:
+            for mac in customer.macs:
+                passes = world.router.hotspot._is_let_through(mac)
+                live = grants.get(mac, [])
+                active = [row for row in live if row["state"] == "active" and row["ends_at_s"] > now_s]
+                entitled = not all(row["logged_out"] for row in active)
+                unpaid = passes and not entitled and not self._on_its_way(live)
+                self._hold("online unpaid", mac, unpaid)
+                self._note_longest("online unpaid, faults and all", mac, unpaid)
+                in_range = (
+                    world.now_s > customer.unsettled_until_s
+                    and world.router.hotspot.phones.get(mac) is not None
+                    and world.router.hotspot.powered
+                )
+                owed = entitled or any(row["state"] == "owed" for row in live)
+                self._hold("paid and offline", mac, in_range and owed and not passes and not self._is_used_up(live, mac))
+
+    def _live_by_mac(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.replica.grants.values():
+            if row["mac"] is not None and row["state"] in {"owed", "active", "ending", "unclaimed"}:
+                found.setdefault(row["mac"], []).append(row)
+        return found
+
+    def _on_its_way(self, live: list[Row]) -> bool:
+        """The router lets it through already, and the gateway writes that down."""
+        return any(row["state"] in {"owed", "unclaimed"} for row in live)
+
+    def _is_used_up(self, live: list[Row], mac: str) -> bool:
+        """Its bytes are used up; the gateway ends the grant with its next comparison."""
+        if not any(row["package_id"] == 4 for row in live):
+            return False
+        for user in self._world.router.hotspot.users:
+            if user.get("mac-address") == mac and int(user.get("limit-bytes-total", "0")):
+                return self._world.router.hotspot.used(user).counters.total >= int(user["limit-bytes-total"])
+        return False
+
+    def _hold(self, what: str, mac: str, is_so: bool) -> None:  # noqa: FBT001
+        """Nothing may be wrong for longer than mending takes, while all is well."""
+        world, key = self._world, (what, mac)
+        if not is_so or not world.is_calm:
+            self._since.pop(key, None)
+            return
+        since_s = max(self._since.setdefault(key, world.now_s), world.calm_since_s)
+        for_s = world.now_s - since_s
+        self.bounds[what] = max(self.bounds.get(what, 0.0), for_s)
+        if for_s > self.mending_s + self.look_s:
+            raise Violation(f"{mac} is {what} for {for_s:.0f} s", mac=mac)  # 3, 5, 6
+
+    def _note_longest(self, what: str, mac: str, is_so: bool) -> None:  # noqa: FBT001
+        """Measure it, whatever goes wrong meanwhile."""
+        if not is_so:
+            self._since.pop((what, mac), None)
+            return
+        for_s = self._world.now_s - self._since.setdefault((what, mac), self._world.now_s)
+        self.bounds[what] = max(self.bounds.get(what, 0.0), for_s)
+
+    # ── the provider against the database ──
+
+    def _money_is_seen(self) -> None:
+        """Whatever IntaSend has booked becomes exactly one paid payment, in time (1)."""
+        world = self._world
+        known = {row["invoice_id"]: row for row in self.replica.payments.values() if row["invoice_id"]}
+        by_reference = {row["api_ref"]: row for row in self.replica.payments.values()}
+        for invoice in world.intasend.invoices.values():
+            if invoice.invoice_id in self._settled:
+                continue
+            change = world.intasend.change(invoice)
+            if change.state != "COMPLETE":
+                continue
+            payment = known.get(invoice.invoice_id) or by_reference.get(invoice.order.api_ref)
+            if payment is None:
+                self._hold_money(invoice, change.at_s, None)
+            elif payment["state"] in {"paid", "disputed"} and payment["invoice_id"] == invoice.invoice_id:
+                self._judge_booked(invoice, payment)
+            elif not (invoice.outcome and invoice.outcome.api_ref) and not self._is_surplus(invoice):
+                self._hold_money(invoice, change.at_s, payment)
+
+    def _judge_booked(self, invoice: Invoice, payment: Row) -> None:
+        self._settled.add(invoice.invoice_id)
+        if (payment["state"] == "paid") != self._pays(invoice, payment):
+            raise Violation(f"invoice {invoice.invoice_id} makes its payment {payment['state']}", payment_id=payment["id"])
+        if payment["state"] == "paid" and not any(row["payment_id"] == payment["id"] for row in self.replica.grants.values()):
+            raise Violation("paid, and no grant is owed", payment_id=payment["id"])  # 3
+
+    def _is_surplus(self, invoice: Invoice) -> bool:
+        found = self.replica.is_surplus(invoice.invoice_id)
+        if found:
+            self._settled.add(invoice.invoice_id)
+        return found
+
+    def _hold_money(self, invoice: Invoice, booked_at_s: float, payment: Row | None) -> None:
+        world = self._world
+        since_s = max(booked_at_s - 1_000.0, world.calm_since_s)
+        age_s = world.now_s - (invoice.created_s - 1_000.0)
+        if not world.is_calm or age_s > LISTEN_S:
+            return
+        pause_s = min(max(age_s * 0.5, 300.0), 3_600.0)  # the poller's: ever more seldom
+        bound_s = pause_s * 1.05 + CIRCUIT_S + LONGEST_PAUSE_S * self._plan.pace + self.look_s
+        self.bounds["booked until seen"] = max(self.bounds.get("booked until seen", 0.0), world.now_s - since_s)
+        if world.now_s - since_s > bound_s:
+            state = payment["state"] if payment else "missing"
+            raise Violation(
+                f"invoice {invoice.invoice_id} is paid for {world.now_s - since_s:.0f} s and its payment is {state}",
+                payment_id=payment["id"] if payment else None,
+            )
+
+    # ── the end ──
+
+    def conclude(self) -> None:
+        """All has been well for hours: everything has come right."""
+        self.look()
+        self._everything_is_written()
+        self._nothing_is_left_undone()
+        self._the_router_shows_what_is_sold()
+        self._nothing_has_leaked()
+
+    def _everything_is_written(self) -> None:
+        """What a customer was told is there."""
+        self.replica.compare()
+        for customer in self._world.customers:
+            for told in customer.told:
+                if told.payment_id not in self.replica.payments:
+                    raise Violation(f"{customer} was told of a payment that is not there", payment_id=told.payment_id, mac=told.mac)
+
+    def _nothing_is_left_undone(self) -> None:
+        world = self._world
+        assert world.daemon is not None, "the daemon is not running"
+        now_s = world.daemon.heartbeat.wall_s()
+        for payment in self.replica.payments.values():
+            invoice = world.intasend.invoices.get(payment["invoice_id"])
+            undecided = invoice is not None and world.intasend.change(invoice).state not in {"COMPLETE", "FAILED"}
+            at_rest = payment["state"] not in {"new", "pushing", "unknown"} or (payment["state"] == "unknown" and undecided)
+            if payment["kind"] == "push" and not at_rest:
+                raise Violation(f"a payment is still {payment['state']}", payment_id=payment["id"])
+            if payment["state"] == "pushed" and invoice is not None and world.intasend.change(invoice).state == "FAILED":
+                raise Violation("failed at IntaSend and still open here", payment_id=payment["id"])
+        for grant in self.replica.grants.values():
+            over = grant["state"] == "ending" or (
+                grant["state"] == "active" and grant["ends_at_s"] < now_s - OVER_WITHIN_S - OVER_TOLERANCE_S
+            )
+            in_range = grant["mac"] in world.router.hotspot.phones
+            if over or (grant["state"] == "owed" and in_range):
+                raise Violation(f"a grant is still {grant['state']}", payment_id=grant["payment_id"], mac=grant["mac"])
+
+    def _the_router_shows_what_is_sold(self) -> None:
+        """No row of ours without its grant; nobody else's row touched."""
+        tables = self._world.router.machine.configuration.tables
+        live = {row["id"] for row in self.replica.grants.values() if row["state"] in {"active", "owed", "unclaimed"}}
+        for path in ("/ip/hotspot/user", "/ip/hotspot/ip-binding"):
+            for row in tables[path]:
+                mark = row.get("comment", "").partition(" ")[0].partition(":")
+                if mark[0] == "hotspot-gateway" and mark[2] not in live:
+                    raise Violation(f"the router keeps a row of {mark[2]}, which is over", mac=row.get("mac-address"))
+        untouched = {row["name"] for row in tables["/ip/hotspot/user"] if row.get("comment") == "staff, do not touch"}
+        if self._world.foreign - untouched:
+            raise Violation(f"somebody else's row {min(self._world.foreign - untouched)} was touched")
+
+    def _nothing_has_leaked(self) -> None:
+        """After all these faults the gateway is as small as before (14)."""
+        world = self._world
+        tasks = [task for task in asyncio.all_tasks() if isinstance(task, SimulatedTask) and task.machine is world.gateway]
+        if len(tasks) > TASKS_MAX:
+            raise Violation(f"{len(tasks)} tasks are left: {sorted(task.get_name() for task in tasks)}")
+        if len(world.network.connections) > CONNECTIONS_MAX:
+            raise Violation(f"{len(world.network.connections)} connections are left")
+
+    async def die_once_more(self) -> None:
+        """A crash and a start, with nothing else happening, change nothing on the router (15)."""
+        world = self._world
+        states = {grant_id: row["state"] for grant_id, row in self.replica.grants.items()}
+        writes = world.router.writes
+        await world.kill(down_s=1.0)
+        await asyncio.sleep(COMPARE_S * 4)
+        self.look()
+        same = states == {grant_id: row["state"] for grant_id, row in self.replica.grants.items()}
+        if same and world.router.writes != writes:
+            raise Violation(f"a restart wrote to the router: {world.router.commands[-8:]}")
+
+    def after_the_end(self) -> None:
+        """The daemon has stopped and everything has gone: nobody has anything left to complain about."""
+        self._nobody_complains()
+
+    def close(self) -> None:
+        self._log.handlers[:] = [handler for handler in self._log.handlers if not isinstance(handler, Ears | Metrics)]
+        self._log.propagate = True
+        self.replica.close()

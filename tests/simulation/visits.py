@@ -1,0 +1,238 @@
+"""What people come for: each visit is a coroutine, and none of them knows what goes wrong meanwhile."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from gateway.simulators.intasend import PageClosed
+from tests.e2e.world import PASSWORD
+from tests.simulation.people import Customer
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+Visit = Callable[["World", random.Random, Customer], Awaitable[None]]
+
+
+async def _buy(_: "World", rng: random.Random, customer: Customer) -> None:
+    await customer.buy(rng)
+    await customer.stay(rng)
+
+
+async def _buy_and_poll(_: "World", rng: random.Random, customer: Customer) -> None:
+    payment_id = await customer.buy(rng)
+    for _number in range(rng.randint(3, 20)):
+        if payment_id is None or await customer.ask_how_it_stands(payment_id) in {"completed", "failed"}:
+            break
+        await asyncio.sleep(rng.uniform(2.5, 8))
+    await customer.stay(rng)
+
+
+async def _double_tap(world: "World", rng: random.Random, customer: Customer) -> None:
+    customer.join()
+    coming = asyncio.ensure_future(customer.prompted(40))
+    taps = await asyncio.gather(customer.pay(2), customer.pay(2))
+    given = {payment_id for payment_id in taps if payment_id is not None}
+    if len(given) > 1:
+        world.expect_status(f"a double tap made two payments, {given}", 0, set())
+    await customer.answer(rng, await coming)
+    await customer.stay(rng)
+
+
+async def _another_device(world: "World", rng: random.Random, customer: Customer) -> None:
+    """The prompt is on the phone; somebody tries the same number from a laptop."""
+    customer.join()
+    coming = asyncio.ensure_future(customer.prompted(40))
+    await customer.pay(3)
+    await asyncio.sleep(rng.uniform(0.1, 20))
+    await customer.pay(3, mac_address=f"A4:00:00:00:00:{customer.order:02X}")
+    await customer.answer(rng, await coming)
+    await customer.stay(rng)
+
+
+async def _hang_up(world: "World", rng: random.Random, customer: Customer) -> None:
+    """The window is closed while the request is under way; a minute later he tries again."""
+    customer.join()
+    coming = asyncio.ensure_future(customer.prompted(40))
+    pressing = asyncio.ensure_future(customer.pay(2))
+    await asyncio.sleep(rng.uniform(0.001, 1.5))
+    pressing.cancel()
+    await asyncio.gather(pressing, return_exceptions=True)
+    world.tell(f"{customer} closed the window")
+    await customer.answer(rng, await coming)
+    await asyncio.sleep(rng.uniform(5, 90))
+    if not world.router.passes(customer.mac):
+        await customer.buy(rng, package_id=2)
+    await customer.stay(rng)
+
+
+async def _new_address(_: "World", rng: random.Random, customer: Customer) -> None:
+    coming = asyncio.ensure_future(customer.buy(rng))
+    await asyncio.sleep(rng.uniform(0.5, 30))
+    customer.move(
+        f"10.5.50.{100 + customer.order}" if customer.ip == f"10.5.50.{10 + customer.order}" else f"10.5.50.{10 + customer.order}"
+    )
+    await coming
+    await customer.stay(rng)
+
+
+async def _swapped_addresses(world: "World", rng: random.Random, customer: Customer) -> None:
+    other = rng.choice(world.customers)
+    coming = asyncio.ensure_future(customer.buy(rng))
+    await asyncio.sleep(rng.uniform(0.5, 60))
+    if other is not customer:
+        mine, theirs = customer.ip, other.ip
+        was_there = other.present
+        other.leave()
+        customer.move(theirs)
+        other.move(mine)
+        if was_there:
+            other.join()
+    await coming
+    await customer.stay(rng)
+
+
+async def _new_mac(_: "World", rng: random.Random, customer: Customer) -> None:
+    coming = asyncio.ensure_future(customer.buy(rng))
+    await asyncio.sleep(rng.uniform(0.5, 60))
+    customer.rotate()
+    await coming
+    await customer.stay(rng)
+
+
+async def _leave_and_return(world: "World", rng: random.Random, customer: Customer) -> None:
+    await customer.buy(rng, package_id=3)
+    for _number in range(rng.randint(1, 3)):
+        await asyncio.sleep(rng.uniform(5, 900))
+        world.tell(f"{customer} goes out of range")
+        customer.leave()
+        await asyncio.sleep(rng.uniform(5, 900))
+        world.tell(f"{customer} is back")
+        customer.join()
+    await customer.stay(rng)
+
+
+async def _extend(_: "World", rng: random.Random, customer: Customer) -> None:
+    for _number in range(rng.randint(2, 3)):
+        await customer.buy(rng, package_id=rng.choice((1, 2, 3)))
+        await asyncio.sleep(rng.uniform(20, 600))
+    await customer.stay(rng)
+
+
+async def _use_up(_: "World", rng: random.Random, customer: Customer) -> None:
+    await customer.buy(rng, package_id=4)
+    customer.heavy = True
+    await asyncio.sleep(rng.uniform(60, 1_800))
+    customer.heavy = False
+    await customer.stay(rng)
+
+
+async def _pay_link(world: "World", rng: random.Random, customer: Customer) -> None:
+    customer.join()
+    payment_id = await customer.pay(3, path="create-link")
+    if payment_id is None:
+        return
+    await asyncio.sleep(rng.uniform(5, 600))
+    links = [link for link in world.intasend.links.values() if str(link.get("redirect_url", "")).endswith(payment_id)]
+    for link in links[:1]:
+        for _number in range(rng.choice((1, 1, 2))):
+            coming = asyncio.ensure_future(customer.prompted(40))
+            try:
+                world.at_intasend(lambda: world.intasend.pay_page(link["id"], customer.number))  # noqa: B023 - called at once
+            except PageClosed:
+                world.tell(f"{customer} finds the link closed")
+            await customer.answer(rng, await coming)
+    await customer.stay(rng)
+
+
+async def _without_mac(_: "World", rng: random.Random, customer: Customer) -> None:
+    await customer.buy(rng, with_mac=False)
+    await customer.stay(rng)
+
+
+async def _portal(_: "World", rng: random.Random, customer: Customer) -> None:
+    payment_id = await customer.buy_at_portal(rng, rng.choice((1, 2, 3)))
+    for _number in range(rng.randint(2, 8)):
+        if payment_id is not None:
+            await customer.browse(f"/portal/payments/{payment_id}{rng.choice(('', '/state'))}")
+        await asyncio.sleep(rng.uniform(2, 8))
+    await customer.browse("/portal/status")
+    await customer.stay(rng)
+
+
+async def _claim(_: "World", rng: random.Random, customer: Customer) -> None:
+    """The phone has made itself another MAC; its owner types in the receipt, in vain or not."""
+    await customer.buy_at_portal(rng, 3)
+    await asyncio.sleep(rng.uniform(1, 1_200))
+    customer.rotate()
+    for _number in range(rng.randint(1, 3)):
+        await asyncio.sleep(rng.uniform(1, 120))
+        receipts = customer.receipts()
+        code = rng.choice((receipts[-1], receipts[-1].lower(), "TJRHC8IET4")) if receipts else "TJRHC8IET4"
+        await customer.browse("/portal/claim", {"code": code, "phone": rng.choice(("", f"0{customer.number[3:]}"))})
+    await customer.stay(rng)
+
+
+async def _log_out(_: "World", rng: random.Random, customer: Customer) -> None:
+    await customer.buy_at_portal(rng, 3)
+    for page in ("/portal/log-out", "/portal/log-in", "/portal/log-out")[: rng.randint(1, 3)]:
+        await asyncio.sleep(rng.uniform(5, 600))
+        await customer.browse(page, {})
+    await customer.stay(rng)
+
+
+async def _operator(world: "World", rng: random.Random, verb: str, body: Any) -> None:
+    answer = await world.post(world.stranger, "/users/login/", {"username": "njeri", "password": PASSWORD}, {})
+    if answer is None or answer[0] != 200:
+        return
+    headers = {"Authorization": f"Bearer {answer[1]['access_token']}"}
+    try:
+        async with world.stranger.get(f"{world.url}/grants/?status=active", headers=headers) as response:
+            grants = (await response.json()).get("grants", [])
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return
+    if grants:
+        grant = rng.choice(grants)
+        done = await world.post(world.stranger, f"/grants/{grant['id']}/{verb}/", body, headers)
+        world.tell(f"the operator: {verb} {grant['id']} of {grant['mac_address']}: {done and done[0]}")
+        if done is not None:
+            world.expect_status(f"{verb} ({done[1]})", done[0], {200, 409, 503})
+
+
+async def _revokes(world: "World", rng: random.Random, _: Customer) -> None:
+    await _operator(world, rng, "revoke", None)
+
+
+async def _extends(world: "World", rng: random.Random, _: Customer) -> None:
+    await _operator(world, rng, "extend", {"duration": "30m"})
+
+
+async def _reloads(world: "World", rng: random.Random, _: Customer) -> None:
+    world.prices[rng.choice(list(world.prices))] = str(rng.randint(5, 200))
+    await world.reload()
+
+
+BEHAVIOURS: dict[str, Visit] = {
+    "buy": _buy,
+    "buy and poll": _buy_and_poll,
+    "double tap": _double_tap,
+    "another device": _another_device,
+    "hang up": _hang_up,
+    "new address": _new_address,
+    "swapped addresses": _swapped_addresses,
+    "new MAC": _new_mac,
+    "leave and return": _leave_and_return,
+    "extend": _extend,
+    "use up data": _use_up,
+    "pay link": _pay_link,
+    "without MAC": _without_mac,
+    "portal": _portal,
+    "claim": _claim,
+    "log out": _log_out,
+    "operator revokes": _revokes,
+    "operator extends": _extends,
+    "operator reloads": _reloads,
+}
