@@ -1,0 +1,238 @@
+"""The audit: the invariants checked over the live database, the routers and the provider's list, every hour.
+
+The rules are `gateway.invariants`'. Here is what they are applied to, how much of it at a time, and what is told: each broken one
+once when it appears and once when it is gone. What could not be checked is neither: what was found there before stays.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from gateway.access import GrantState
+from gateway.catalogue import Account, Site
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.gate import ACTIVATION_ALLOWANCE_S
+from gateway.hotspot.base import Snapshot
+from gateway.invariants import (
+    RECEIPT_WITHIN_S,
+    Booked,
+    Finding,
+    Invariant,
+    Pass,
+    RouterView,
+    Severity,
+    judge_books,
+    judge_grant,
+    judge_receipts,
+    judge_router,
+    judge_story,
+)
+from gateway.payments import Payment
+from gateway.providers.base import Reported
+from gateway.references import is_of, payment_id_in
+from gateway.store import access as grant_rows
+from gateway.store import audit as audit_rows
+from gateway.store import books as book_rows
+from gateway.store.audit import BITE, Progress
+from gateway.store.database import Database, Transaction
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 3_600.0
+"""Whatever breaks is told within the hour (issue: an alert with the payment's id)."""
+
+FIRST_S = 1_200.0
+"""After the books were compared for the first time: what they bring in is not to be told as missing."""
+
+EVENTS_AT_ONCE = 2_000
+"""How many new events one audit replays: forty-eight thousand a day, several times what the busiest site writes; what is left waits
+for the next one, so that an upgrade on a big database does not keep a small computer busy for minutes."""
+
+ROUND_AT_ONCE = 200
+"""How many old payments one audit looks at again, so that every page of the database is read and judged every few weeks."""
+
+SEEN_AFTER_S = 7_200.0
+"""How old an invoice is before it is missed: the books are compared every hour, and may fail once."""
+
+BACK_S = 86_400.0
+"""How far back the provider's list is read: what is older was judged by the audits before."""
+
+RECEIPTS_BACK_S = 7 * 86_400.0
+"""How far back receipts are missed: M-Pesa's statements are looked up by the week."""
+
+
+class Reader(Protocol):
+    """Who reads the database."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run a function of reads; all of them see the same moment."""
+        ...
+
+
+class Examiner:
+    """Applies the rules to what there is; every question by itself. Changes nothing."""
+
+    def __init__(self, db: Reader, site: Site, clock: Clock) -> None:
+        self._db = db
+        self._site = site
+        self._clock = clock
+
+    async def payments(self, payment_ids: Iterable[str]) -> list[Finding]:
+        """Replay these payments and judge what they bought, a bite at a time."""
+        wanted, found = sorted(payment_ids), []
+        for start in range(0, len(wanted), BITE):
+            bite = wanted[start : start + BITE]
+            for case in await self._db.read(lambda tx: audit_rows.cases(tx, bite)):  # noqa: B023
+                found += [*judge_story(case.story), *judge_grant(case.payment, case.grant)]
+        return found
+
+    async def receipts(self) -> list[Finding]:
+        """Look for receipts that count twice, or are missing."""
+        now_s = self._clock.wall_s()
+        span_s = (now_s - RECEIPTS_BACK_S, now_s - RECEIPT_WITHIN_S)
+
+        def suspects(tx: Transaction) -> list[Payment]:
+            owners = self._site.catalogue.owners
+            missing = [one for owner_id in owners for one in audit_rows.paid_without_receipt(tx, owner_id, *span_s)]
+            return [*audit_rows.paid_with_one_receipt(tx), *missing]
+
+        return judge_receipts(await self._db.read(suspects), now_s)
+
+    async def router(self, router_id: int) -> list[Finding]:
+        """Compare one router with the live grants. Raises RouterUnreachable and RouterRefused."""
+        seen = await self._site.hotspot(router_id).observe()
+        live = (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING)
+        grants, known = await self._db.read(
+            lambda tx: (
+                grant_rows.on_router(tx, router_id, *live),
+                frozenset(str(mac) for mac in seen.strays if grant_rows.is_known(tx, router_id, mac)),
+            )
+        )
+        return judge_router(_view(seen), grants, known, self._clock.wall_s())
+
+    async def account(self, account: Account) -> list[Finding]:
+        """Compare one account's invoices with the payments. Raises ProviderUnreachable and ProviderRefused."""
+        if isinstance(account.provider, GatewayError):
+            raise account.provider
+        now_s = self._clock.wall_s()
+        reports = [
+            report
+            for report in await account.provider.invoices.since(now_s - BACK_S)
+            if report.reported is Reported.PAID and (report.created_at_s or now_s) < now_s - SEEN_AFTER_S
+        ]
+        entries, surplus = await self._db.read(
+            lambda tx: (book_rows.entries(tx, account.owner_id, reports), audit_rows.surplus_invoices(tx, account.owner_id))
+        )
+        booked, payments = [], {}
+        for report, payment in ((entry.report, entry.payment) for entry in entries):
+            if payment is not None and report.api_ref is not None:
+                payments[report.api_ref] = payment
+            if report.api_ref is not None and (payment is not None or self._is_ours(report.api_ref)):
+                matches = payment is None or payment.is_what_was_asked(report.value, report.currency, report.api_ref)
+                booked.append(Booked(report.invoice_id, report.api_ref, matches))
+        return judge_books(booked, payments, surplus)
+
+    def _is_ours(self, api_ref: str) -> bool:
+        payment_id = payment_id_in(api_ref)
+        return payment_id is not None and is_of(payment_id, self._site.tag)
+
+
+class Board(Protocol):
+    """Where the figures of the audit are shown."""
+
+    def show_audit(self, broken: Mapping[str, int], at_s: float) -> None:
+        """How many places are broken, by invariant, and when that was found out."""
+        ...
+
+
+class Audit:
+    """The job that examines every hour, and tells what has changed."""
+
+    name = "audit"
+
+    def __init__(self, db: Database, site: Site, clock: Clock, board: Board) -> None:
+        self._db = db
+        self._site = site
+        self._clock = clock
+        self._board = board
+        self._examiner = Examiner(db, site, clock)
+        self._due_at_s = clock.monotonic_s() + FIRST_S
+        self._standing: dict[str, dict[tuple[str, ...], Finding]] = {}
+        """What was found, by what was asked: what cannot be asked now keeps what was found there."""
+
+    async def run_once(self) -> float:
+        """Examine everything that can be asked; the seconds until the next audit."""
+        wait_s = self._due_at_s - self._clock.monotonic_s()
+        if wait_s > 0:
+            return wait_s
+        before = self.findings()
+        self._note("payments", await self._payments())
+        self._note("receipts", await self._examiner.receipts())
+        for router_id in list(self._site.catalogue.routers):
+            await self._ask(f"router {router_id}", lambda: self._examiner.router(router_id))  # noqa: B023
+        for credential_id, account in list(self._site.accounts.items()):
+            await self._ask(f"account {credential_id}", lambda: self._examiner.account(account))  # noqa: B023
+        self._tell(before)
+        self._due_at_s = self._clock.monotonic_s() + EVERY_S
+        return EVERY_S
+
+    def findings(self) -> dict[tuple[str, ...], Finding]:
+        """Everything that stands, each by what makes it the same."""
+        return {key: finding for found in self._standing.values() for key, finding in found.items()}
+
+    async def _payments(self) -> list[Finding]:
+        """Judge the payments of new events, some old ones, and those in which something was wrong before."""
+        reached = await self._db.read(audit_rows.progress)
+        news = await self._db.read(lambda tx: audit_rows.news(tx, reached.event_seq, EVENTS_AT_ONCE))
+        round_ids, rowid = await self._db.read(lambda tx: audit_rows.next_on_round(tx, reached.payment_rowid, ROUND_AT_ONCE))
+        wrong = {finding.payment_id for finding in self._standing.get("payments", {}).values() if finding.payment_id}
+        found = await self._examiner.payments(news.payment_ids | set(round_ids) | wrong)
+        if news.missing:
+            what = f"{news.missing} event(s) before number {news.last_seq} are missing: restore a backup, the books are read again"
+            found.append(Finding(Invariant.EVENTS, what))
+        now_at = Progress(news.last_seq, rowid)
+        if now_at != reached:
+            await self._db.write(lambda tx: audit_rows.note_progress(tx, now_at))
+        return found
+
+    async def _ask(self, what: str, question: Callable[[], Awaitable[list[Finding]]]) -> None:
+        try:
+            self._note(what, await question())
+        except GatewayError as fault:
+            log.warning("the audit could not check %s: %s", what, fault, extra={"action": "audit_unchecked"})
+
+    def _note(self, what: str, found: Iterable[Finding]) -> None:
+        self._standing[what] = {finding.key: finding for finding in found}
+
+    def _tell(self, before: Mapping[tuple[str, ...], Finding]) -> None:
+        """Log what has appeared and what has gone; show how many places are broken."""
+        now = self.findings()
+        for key in now.keys() - before.keys():
+            level, action = _ALARMS[now[key].severity]
+            log.log(level, "%s: %s", now[key].invariant.value, now[key].what, extra=_ids(now[key], action))
+        for key in before.keys() - now.keys():
+            log.warning("holds again: %s", before[key].invariant.value, extra=_ids(before[key], "invariant_holds_again"))
+        broken = dict.fromkeys((invariant.value for invariant in Invariant), 0)
+        for finding in now.values():
+            broken[finding.invariant.value] += finding.severity is Severity.BROKEN
+        self._board.show_audit(broken, self._clock.wall_s())
+
+
+_ALARMS = {Severity.BROKEN: (logging.ERROR, "invariant_broken"), Severity.LOOK: (logging.WARNING, "look_at_it")}
+
+
+def _view(seen: Snapshot) -> RouterView:
+    rows = [row for row in seen.rows if row.mac is not None]
+    return RouterView(
+        passes=[Pass(row.grant_id, str(row.mac), (row.until_epoch_s or 0) - ACTIVATION_ALLOWANCE_S) for row in rows],
+        strays=frozenset(map(str, seen.strays)),
+        in_sight=frozenset(map(str, seen.hosts)),
+        online=frozenset(str(row.mac) for row in rows if row.online),
+    )
+
+
+def _ids(finding: Finding, action: str) -> dict[str, str | None]:
+    return {"action": action, "payment": finding.payment_id, "grant": finding.grant_id}

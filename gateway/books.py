@@ -1,0 +1,305 @@
+"""Books that balance: the provider's invoices against our payments, and after a damaged card the way back to what was sold.
+
+The provider's list is the truth about money, the router's rows are the truth about who was let through. What is paid there and
+unknown or unpaid here is brought in by the ordinary path. "Could not check" is an answer of its own: it moves nothing, closes
+nothing, and is asked again. After an older database has taken the place of a damaged one nothing is sold until that was done.
+What the records of one purchase have in common is `gateway.references`'; which grant a row shows is decided in `gateway.recovery`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.access import GrantState
+from gateway.catalogue import Account, Site
+from gateway.clock import Clock
+from gateway.errors import GatewayError, NotFound
+from gateway.gate import ACTIVATION_ALLOWANCE_S
+from gateway.hotspot.base import Snapshot
+from gateway.identity import Money, PhoneNumber
+from gateway.packages import Package
+from gateway.payments import INTASEND, Payment, PaymentState
+from gateway.providers.base import InvoiceReport, Reported
+from gateway.recovery import Choice, Shown, package_for, placed
+from gateway.references import grant_id_of, is_of, payment_id_in, reference_of
+from gateway.scheduler import Scheduler
+from gateway.settlement import Settlement, is_surplus
+from gateway.store import access as grant_rows
+from gateway.store import books as book_rows
+from gateway.store import payments as payment_rows
+from gateway.store import rescues
+from gateway.store.books import Entry, Lost
+from gateway.store.database import Database, Transaction
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 3_600.0
+"""Money that nobody noticed is noticed within the hour; one or two questions per account."""
+
+FIRST_S = 900.0
+"""Not in the first quarter of an hour after an ordinary start: then the poller looks after what was under way."""
+
+RETRY_S = 10.0
+"""How soon it is tried again while nothing is sold for want of it. The circuit breaker sees to it that nobody is hammered."""
+
+OVERLAP_S = 86_400.0
+"""How far each reading goes back behind the last one: an invoice that was open then may be paid since. The poller watches those
+that we know for just as long."""
+
+FIRST_LOOK_S = 8 * 86_400.0
+"""How far the first reading of an account goes back, at least: a week's package, and the day on which it was paid."""
+
+ROUTERS_WAIT_S = 600.0
+"""How long the books of a rescued database wait for routers that do not answer: a purchase whose device only such a router knows is
+recorded without it, and one router that is dead for days must not stop the sales on the others."""
+
+_ANSWERED = frozenset({PaymentState.PAID, PaymentState.DISPUTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the owner's routers show."""
+
+    rows: tuple[Shown, ...]
+    is_whole: bool
+    """Whether each of them has answered."""
+
+    def router_of(self, grant_id: str) -> int | None:
+        """Where there is a row for that grant."""
+        return next((row.router_id for row in self.rows if row.grant_id == grant_id), None)
+
+
+class Books:
+    """The job that compares; `begin` before anything is sold."""
+
+    name = "books"
+
+    def __init__(self, site: Site, db: Database, clock: Clock, *, settlement: Settlement, scheduler: Scheduler) -> None:
+        self._site = site
+        self._db = db
+        self._clock = clock
+        self._settlement = settlement
+        self._scheduler = scheduler
+        self._began_at_s = clock.monotonic_s()
+        self._due_at_s = self._began_at_s + FIRST_S
+
+    async def begin(self) -> None:
+        """After a rescue: nothing is sold for anybody who has keys, until the books are in order."""
+        if await self._db.read(rescues.is_unsettled):
+            self._site.in_doubt |= set(self._site.providers)
+            self._due_at_s = self._clock.monotonic_s()
+            log.warning("nothing is sold until IntaSend's invoices were read again", extra={"action": "books_in_doubt"})
+
+    async def run_once(self) -> float:
+        """Compare every account of every owner, one after the other; one that cannot be read costs the others half a minute."""
+        wait_s = self._due_at_s - self._clock.monotonic_s()
+        if wait_s > 0:
+            return wait_s
+        for owner_id in sorted({account.owner_id for account in self._site.accounts.values()}):
+            await self._balance(owner_id)
+        if not self._site.in_doubt:
+            await self._settle()
+        pause_s = RETRY_S if self._site.in_doubt else EVERY_S
+        self._due_at_s = self._clock.monotonic_s() + pause_s
+        return pause_s
+
+    async def _balance(self, owner_id: int) -> None:
+        in_doubt = owner_id in self._site.in_doubt
+        try:
+            sight = await self._look(owner_id)
+            if in_doubt and not sight.is_whole and self._clock.monotonic_s() < self._began_at_s + ROUTERS_WAIT_S:
+                return
+            for credential_id, account in list(self._site.accounts.items()):
+                if account.owner_id == owner_id:
+                    await self._read(credential_id, account, sight)
+            await self._put_in_place(owner_id, sight, in_doubt=in_doubt)
+        except GatewayError as fault:
+            log.warning("the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
+        else:
+            self._site.in_doubt.discard(owner_id)
+
+    async def _settle(self) -> None:
+        if await self._db.read(rescues.is_unsettled):
+            await self._db.write(lambda tx: rescues.settle(tx, self._clock.wall_s()))
+            log.warning("the books are in order again: selling", extra={"action": "books_settled"})
+
+    # ── the routers ──
+
+    async def _look(self, owner_id: int) -> Sight:
+        """The rows of ours whose end has not come, on each of the owner's routers that answers."""
+        routers = [router.id for router in self._site.catalogue.routers.values() if router.owner_id == owner_id]
+        seen = await asyncio.gather(*(self._observe(router_id) for router_id in routers))
+        snapshots = {router_id: shown for router_id, shown in zip(routers, seen, strict=True) if shown is not None}
+        return Sight(tuple(_rows(snapshots, self._clock.wall_s())), is_whole=len(snapshots) == len(routers))
+
+    async def _observe(self, router_id: int) -> Snapshot | None:
+        try:
+            return await self._site.hotspot(router_id).observe()
+        except GatewayError as fault:
+            log.debug("router %s was not asked: %s", router_id, fault, extra={"action": "books_unseen"})
+            return None
+
+    # ── the provider ──
+
+    async def _read(self, credential_id: int, account: Account, sight: Sight) -> None:
+        """Compare one account. Raises what stands in the way; an account that does not sell any more stands in nobody's."""
+        try:
+            if isinstance(account.provider, GatewayError):
+                raise account.provider
+            since_s = await self._since_s(credential_id, account.owner_id)
+            reports = await account.provider.invoices.since(since_s)
+        except GatewayError as fault:
+            if self._site.selling_with.get(account.owner_id) == credential_id:
+                raise
+            log.info("account %s could not be compared: %s", credential_id, fault, extra={"action": "books_unread"})
+            return
+        entries = await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, reversed(reports)))
+        for entry in entries:
+            await self._apply(entry, credential_id, account.owner_id, sight)
+        newest_s = max((report.created_at_s for report in reports if report.created_at_s is not None), default=None)
+        if newest_s is not None:
+            await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, newest_s))
+
+    async def _since_s(self, credential_id: int, owner_id: int) -> float:
+        until_s = await self._db.read(lambda tx: book_rows.compared_until_s(tx, credential_id))
+        if until_s is not None:
+            return until_s - OVERLAP_S
+        longest_s = max((package.duration.seconds for package in self._packages(owner_id)), default=0)
+        return self._clock.wall_s() - max(FIRST_LOOK_S, longest_s + OVERLAP_S)
+
+    async def _apply(self, entry: Entry, credential_id: int, owner_id: int, sight: Sight) -> None:
+        """Bring in what one invoice knows better than we."""
+        payment, report = entry.payment, entry.report
+        if payment is None:
+            payment = await self._adopt(report, credential_id, owner_id, sight)
+        if payment is not None and _is_news(payment, report):
+            await self._settlement.apply_found(payment, report)
+
+    async def _adopt(self, report: InvoiceReport, credential_id: int, owner_id: int, sight: Sight) -> Payment | None:
+        """The payment recorded again, if it was ours, is or may be paid, and says enough; None otherwise."""
+        payment_id = payment_id_in(report.api_ref)
+        if payment_id is None or report.reported is Reported.FAILED:
+            return None
+        router_id = sight.router_of(grant_id_of(payment_id))
+        if router_id is None and not is_of(payment_id, self._site.tag):
+            return None  # another gateway's, which sells with the same keys
+        amount, choice = _amount(report), None
+        if amount is not None:
+            choice = package_for(amount, self._packages(owner_id, router_id))
+        if amount is None or choice is None or report.payer is None:
+            return None  # the audit tells that it is missing
+        draft = self._recorded_again(payment_id, report, amount, report.payer, choice)
+        draft = replace(draft, owner_id=owner_id, credential_id=credential_id, router_id=router_id or draft.router_id)
+        now_s = self._clock.wall_s()
+        payment = await self._db.write(lambda tx: book_rows.adopt(tx, draft, report, now_s, is_certain=choice.is_certain))
+        log.warning("recorded again from IntaSend's list: invoice %s", report.invoice_id, extra=_ids(payment, "adopted"))
+        if not choice.is_certain:
+            guess = "its package is a guess, %s for %s KES: look at it"
+            log.error(guess, choice.package.name, amount, extra=_ids(payment, "adopted_by_guess"))
+        self._scheduler.wake("settle")
+        return payment
+
+    def _recorded_again(self, payment_id: str, report: InvoiceReport, amount: Money, payer: PhoneNumber, choice: Choice) -> Payment:
+        at_s = self._clock.wall_s() if report.created_at_s is None else report.created_at_s
+        return Payment(
+            id=payment_id,
+            owner_id=0,
+            router_id=choice.package.router_id,
+            package_id=choice.package.id,
+            phone=payer,
+            amount=amount,
+            duration=choice.package.duration,
+            method="mpesa",
+            provider=INTASEND,
+            api_ref=reference_of(payment_id),
+            mac=None,
+            ip=None,
+            created_at_s=at_s,
+            updated_at_s=at_s,
+        )
+
+    def _packages(self, owner_id: int, router_id: int | None = None) -> list[Package]:
+        """What the owner sells, on one router or on all."""
+        routers = [router for router in self._site.catalogue.routers.values() if router.owner_id == owner_id]
+        return [package for router in routers if router_id in {None, router.id} for package in router.packages.values()]
+
+    # ── the grants ──
+
+    async def _put_in_place(self, owner_id: int, sight: Sight, *, in_doubt: bool) -> None:
+        """Give the adopted grants the devices and windows that the routers show; what no router shows, and has run, has ended."""
+        if not in_doubt and not await self._db.read(lambda tx: book_rows.without_device(tx, owner_id)):
+            return
+        for row in sight.rows:
+            if await self._db.write(lambda tx: self._place(tx, owner_id, row, in_doubt=in_doubt)):  # noqa: B023
+                log.warning("found again on its device: %s", row.mac, extra={"action": "placed", "grant": row.grant_id})
+        if sight.is_whole:
+            await self._db.write(lambda tx: self._end_what_has_run(tx, owner_id))
+        for router_id in {row.router_id for row in sight.rows}:
+            self._scheduler.wake(f"close:{router_id}")
+            self._scheduler.wake(f"compare:{router_id}")
+
+    def _place(self, tx: Transaction, owner_id: int, row: Shown, *, in_doubt: bool) -> bool:
+        """Whether the row knew better than the database: of an adopted grant always, of others only after a rescue."""
+        lost = book_rows.without_device(tx, owner_id)
+        turn = _grant_of(tx, row, lost)
+        if turn is None or turn.grant.owner_id != owner_id or turn.grant.is_over or turn.grant.state is GrantState.ENDING:
+            return False
+        if not in_doubt and turn.grant.id not in {one.grant.id for one in lost}:
+            return False
+        queue = [grant for grant in grant_rows.queue(tx, row.router_id, row.mac) if grant.id != turn.grant.id]
+        behind = [one.grant for one in lost if one.grant.id != turn.grant.id and one.payment.phone == turn.payment.phone]
+        known = {grant.id: grant for grant in (turn.grant, *queue, *behind)}
+        found = placed(row, turn.grant, turn.payment.created_at_s, queue, behind)
+        for grant in found:
+            book_rows.place(tx, known[grant.id], grant, self._clock.wall_s())
+        return bool(found)
+
+    def _end_what_has_run(self, tx: Transaction, owner_id: int) -> None:
+        now_s = self._clock.wall_s()
+        for lost in book_rows.without_device(tx, owner_id):
+            if lost.payment.created_at_s + lost.grant.window_s <= now_s:
+                book_rows.end(tx, lost, now_s)
+
+
+def _rows(snapshots: Mapping[int, Snapshot], now_s: float) -> Iterable[Shown]:
+    for router_id, seen in snapshots.items():
+        for row in seen.rows:
+            ends_at_s = (row.until_epoch_s or 0) - ACTIVATION_ALLOWANCE_S
+            if row.mac is not None and ends_at_s > now_s:
+                yield Shown(router_id, row.grant_id, row.mac, ends_at_s)
+
+
+def _grant_of(tx: Transaction, row: Shown, lost: Sequence[Lost]) -> Lost | None:
+    """The grant on a row, and what bought it; None when the database does not know it."""
+    known = next((one for one in lost if one.grant.id == row.grant_id), None)
+    if known is not None:
+        return known
+    try:
+        grant = grant_rows.get(tx, row.grant_id)
+    except NotFound:
+        return None
+    return Lost(grant, payment_rows.get(tx, grant.payment_id))
+
+
+def _is_news(payment: Payment, report: InvoiceReport) -> bool:
+    """Whether the invoice knows something of money that the payment does not. What it says of waiting is the poller's."""
+    if report.reported is not Reported.PAID:
+        return False
+    if payment.state not in _ANSWERED or is_surplus(payment, report):
+        return True
+    return payment.receipt is None and report.receipt is not None and payment.invoice_id == report.invoice_id
+
+
+def _amount(report: InvoiceReport) -> Money | None:
+    """What was paid; None for what is no sum of Kenyan shillings."""
+    if report.value is None or report.currency != Money(0).currency:
+        return None
+    try:
+        return Money.parse(report.value)
+    except ValueError:
+        return None
+
+
+def _ids(payment: Payment, action: str) -> dict[str, str]:
+    return {"action": action, "payment": payment.id}

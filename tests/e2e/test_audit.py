@@ -1,0 +1,152 @@
+"""The audit of a running gateway: silent while all is well, loud once when it is not, and honest about what it could not see."""
+
+import logging
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from prometheus_client import generate_latest
+
+from gateway import audit, cli
+from gateway.audit_table import UNCHECKED, run_audit
+from gateway.simulators.intasend import Endpoint, Outcome, fails_with
+from gateway.store import audit as audit_rows
+from tests.e2e.test_backup import run
+from tests.e2e.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path):
+    async with World(tmp_path) as world:
+        await world.start()
+        yield world
+
+
+async def one_audit(world: World) -> None:
+    await world.pass_time(audit.EVERY_S + 60, 60)
+
+
+def told(caplog: pytest.LogCaptureFixture, action: str) -> list[str | None]:
+    """Of which payments that was told."""
+    return [getattr(record, "payment", None) for record in caplog.records if getattr(record, "action", "") == action]
+
+
+def broken(world: World) -> set[str]:
+    """The invariants whose metric is not zero."""
+    lines = generate_latest(world.running.metrics.registry).decode().splitlines()
+    figures = [line.removeprefix("hotspot_gateway_invariant{").split("} ") for line in lines if "_invariant{" in line]
+    assert len(figures) == 9
+    return {name.split('"')[1] for name, count in figures if float(count)}
+
+
+def rewritten(sql: str, *values: object):
+    """What a bit that flipped, or somebody with the sqlite3 shell, does to a table."""
+    return lambda tx: tx.execute(sql, values)
+
+
+async def test_a_day_of_sales_breaks_nothing(world: World, caplog: pytest.LogCaptureFixture):
+    await world.buy(world.amina)
+    await world.buy(world.amina, package_id=1, amount="5")
+    refused = await world.ask(world.otieno)
+    world.otieno.cancel()
+    await world.pass_time(3 * audit.EVERY_S, 60)
+    assert broken(world) == set()
+    assert told(caplog, "invariant_broken") == told(caplog, "look_at_it") == []
+    assert (await world.payment(refused)).failed_code
+    lines: list[str] = []
+    assert await run_audit(world.config(), lines.append, world.clock) == 0
+    assert [line.split()[0] for line in lines] == ["holds"] * 9
+
+
+async def test_what_is_broken_is_told_once_when_it_appears_and_once_when_it_is_gone(world: World, caplog: pytest.LogCaptureFixture):
+    payment_id = await world.buy(world.amina)
+    await world.running.db.write(rewritten("UPDATE payment SET amount_cents = 1 WHERE id = ?", payment_id))
+    await one_audit(world)
+    assert told(caplog, "invariant_broken") == [payment_id]
+    assert broken(world) == {"events_make_the_tables"}
+    lines: list[str] = []
+    assert await run_audit(world.config(), lines.append, world.clock) == 1
+    assert any(line.startswith("BROKEN") and payment_id in line and "amount_cents" in line for line in lines)
+    await one_audit(world)
+    assert told(caplog, "invariant_broken") == [payment_id]
+    await world.running.db.write(rewritten("UPDATE payment SET amount_cents = 5000 WHERE id = ?", payment_id))
+    await one_audit(world)
+    assert told(caplog, "invariant_holds_again") == [payment_id]
+    assert broken(world) == set()
+
+
+async def test_an_event_that_is_missing_is_told(world: World):
+    payment_id = await world.buy(world.amina)
+
+    def lose_one(tx: sqlite3.Connection) -> None:
+        tx.execute("DROP TRIGGER event_is_never_deleted")
+        tx.execute("DELETE FROM event WHERE kind = 'grant.confirm' AND payment_id = ?", (payment_id,))
+
+    await world.running.db.write(lose_one)
+    await one_audit(world)
+    assert "events_make_the_tables" in broken(world)
+
+
+async def test_money_that_has_no_payment_here_is_told_with_its_invoice(world: World, caplog: pytest.LogCaptureFixture):
+    payment_id = await world.ask(world.amina)
+    world.amina.enter_pin()
+    await world.pass_time(20)
+    (push,) = world.intasend.pushes
+    world.intasend.answer(push.invoice_id, Outcome.COMPLETE)
+    object.__setattr__(push.order, "phone", "jane@example.com")  # a payer whom nobody can call: it cannot be recorded again
+    await world.running.db.write(forget(payment_id))
+    await world.pass_time(3 * audit.EVERY_S, 60)
+    assert any(
+        push.invoice_id in record.getMessage() for record in caplog.records if getattr(record, "action", "") == "invariant_broken"
+    )
+    assert "one_payment_per_invoice" in broken(world)
+
+
+def forget(payment_id: str):
+    """As if it had never been here."""
+
+    def work(tx: sqlite3.Connection) -> None:
+        tx.execute("DELETE FROM access_grant WHERE payment_id = ?", (payment_id,))
+        tx.execute("DELETE FROM payment WHERE id = ?", (payment_id,))
+
+    return work
+
+
+async def test_what_could_not_be_checked_is_neither_well_nor_gone(world: World, caplog: pytest.LogCaptureFixture):
+    payment_id = await world.buy(world.amina)
+    world.intasend.faults.always(Endpoint.INVOICES, fails_with(503))
+    await world.router.power_off()
+    lines: list[str] = []
+    assert await world.in_time(_table(world, lines)) == (1, {})
+    assert [line.split(": ")[1] for line in lines if line.startswith(UNCHECKED)] == ["router Kiosk", "IntaSend's list of njeri"]
+    assert not any(line.startswith("BROKEN") for line in lines)
+    await one_audit(world)
+    assert told(caplog, "audit_unchecked")
+    assert told(caplog, "invariant_broken") == []
+    assert await world.payment(payment_id)
+
+
+async def _table(world: World, lines: list[str]):
+    return await run_audit(world.config(), lines.append, world.clock), {}
+
+
+async def test_a_big_database_is_audited_in_bites(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(audit, "EVENTS_AT_ONCE", 5)
+    monkeypatch.setattr(audit, "ROUND_AT_ONCE", 1)
+    await world.buy(world.amina)
+    await world.buy(world.amina)
+    seen = []
+    for _ in range(4):
+        await one_audit(world)
+        seen.append(await world.running.db.read(audit_rows.progress))
+    assert [progress.event_seq for progress in seen] == [5, 10, 15, 20]
+    assert [progress.payment_rowid for progress in seen] == [1, 2, 0, 1]
+
+
+def test_without_a_database_there_is_nothing_to_audit(tmp_path: Path, logging_as_it_was: None):
+    result = run(tmp_path, "audit")
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "nothing to audit" in result.output
+    assert logging.getLogger("gateway").level == logging.CRITICAL
+    assert CliRunner().invoke(cli.main, ["audit", "--help"]).exit_code == 0

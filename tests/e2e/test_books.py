@@ -1,0 +1,210 @@
+"""Books that balance: after a damaged card everything that was sold is known again, and nobody pays twice."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway import backups, books
+from gateway.access import Grant, GrantState
+from gateway.payments import PaymentState
+from gateway.simulators.intasend import Endpoint, Order, Outcome, fails_with
+from gateway.store import rescues
+from tests.e2e.world import World
+from tests.unit.store.test_backups import damage
+
+EXACT_S = 2.0
+"""The router's row carries the end in whole seconds."""
+
+
+@pytest.fixture
+async def world(tmp_path: Path):
+    async with World(tmp_path) as world:
+        await world.start()
+        yield world
+
+
+async def with_backup(world: World) -> None:
+    await world.pass_time(backups.FIRST_S + 60, 20)
+
+
+async def lose_the_card(world: World) -> None:
+    """Power off, a damaged file, power on."""
+    await world.stop()
+    damage(world.folder / "data" / "gateway.db")
+    await world.start()
+
+
+async def in_order(world: World) -> bool:
+    return not await world.running.db.read(rescues.is_unsettled)
+
+
+async def granted(world: World, payment_id: str) -> Grant:
+    grant = await world.grant(payment_id)
+    assert grant is not None
+    return grant
+
+
+async def until_over(world: World, grant: Grant) -> None:
+    """Nobody is shut out early, and nobody stays."""
+    await world.pass_time(grant.ends_s - world.clock.wall_s() - 1, 30)
+    assert world.amina.online
+    await world.pass_time(3)
+    assert not world.amina.online
+
+
+async def test_what_was_sold_after_the_backup_is_known_again_and_ends_when_it_was_to_end(world: World):
+    await with_backup(world)
+    payment_id = await world.buy(world.amina)
+    before = await granted(world, payment_id)
+    await world.pass_time(600, 30)
+    await lose_the_card(world)
+    assert world.amina.online
+    await world.pass_time(20)
+    payment, grant = await world.payment(payment_id), await granted(world, payment_id)
+    assert await in_order(world)
+    assert (payment.state, payment.phone.digits, str(payment.amount)) == (PaymentState.PAID, world.amina.number, "50.00")
+    assert payment.package_id == 2
+    assert (grant.id, grant.state, grant.mac) == (before.id, GrantState.ACTIVE, before.mac)
+    assert grant.ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
+    await until_over(world, before)
+    assert len(world.intasend.pushes) == 1
+
+
+async def test_without_any_backup_whoever_is_online_stays_and_is_known_again(world: World):
+    payment_id = await world.buy(world.amina)
+    before = await granted(world, payment_id)
+    await world.pass_time(100, 10)
+    await lose_the_card(world)
+    await world.pass_time(20)
+    grant = await granted(world, payment_id)
+    assert grant.state is GrantState.ACTIVE
+    assert grant.ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
+    await until_over(world, before)
+
+
+async def test_an_extension_that_was_bought_after_the_backup_is_not_lost(world: World):
+    first = await world.buy(world.amina)
+    await with_backup(world)
+    second = await world.buy(world.amina, package_id=3, amount="200")
+    await world.pass_time(20)
+    ends_s = (await granted(world, second)).ends_s
+    await lose_the_card(world)
+    await world.pass_time(20)
+    ahead, behind = await granted(world, first), await granted(world, second)
+    assert behind.state is GrantState.ACTIVE
+    assert behind.starts_at_s == pytest.approx(ahead.ends_s, abs=EXACT_S)
+    assert behind.ends_s == pytest.approx(ends_s, abs=EXACT_S)
+    assert behind.mac == ahead.mac
+
+
+async def test_an_extension_can_be_bought_afterwards(world: World):
+    first = await world.buy(world.amina)
+    await lose_the_card(world)
+    await world.pass_time(20)
+    second = await world.buy(world.amina)
+    await world.pass_time(20)
+    ahead, behind = await granted(world, first), await granted(world, second)
+    assert behind.starts_at_s == ahead.ends_s
+
+
+async def test_nothing_is_sold_and_nobody_is_cut_while_intasend_cannot_be_read(world: World):
+    await with_backup(world)
+    payment_id = await world.buy(world.amina, package_id=1, amount="5")
+    await world.stop()
+    world.intasend.faults.always(Endpoint.INVOICES, fails_with(503))
+    damage(world.folder / "data" / "gateway.db")
+    await world.start()
+    status, answer = await world.in_time(world.initiate(world.otieno))
+    assert status == 503
+    assert "books in order" in str(answer)
+    assert world.amina.online
+    await world.pass_time(600, 5)
+    assert not world.amina.online  # her two minutes are over, which the router knows by itself
+    assert not await in_order(world)
+    assert len(world.intasend.pushes) == 1
+    world.intasend.faults.clear()
+    await world.pass_time(60)
+    assert await in_order(world)
+    assert (await granted(world, payment_id)).state is GrantState.ENDED
+    await world.buy(world.otieno)
+
+
+async def test_an_extension_holds_while_the_books_are_not_in_order(world: World):
+    await world.buy(world.amina, package_id=1, amount="5")
+    await world.pass_time(60)
+    assert await backups.back_up(world.config(), world.clock)
+    second = await world.buy(world.amina, package_id=1, amount="5")
+    await world.pass_time(10)
+    ends_s = (await granted(world, second)).ends_s
+    await world.stop()
+    world.intasend.faults.always(Endpoint.INVOICES, fails_with(503))
+    damage(world.folder / "data" / "gateway.db")
+    await world.start()
+    await world.pass_time(ends_s - world.clock.wall_s() - 20)
+    assert world.amina.online  # the first is over for a minute and a half
+    world.intasend.faults.clear()
+    await world.pass_time(35)
+    assert not world.amina.online
+    assert await in_order(world)
+
+
+async def test_a_prompt_that_was_open_when_the_card_died_is_followed_to_its_end(world: World):
+    payment_id = await world.ask(world.amina)
+    await lose_the_card(world)
+    await world.pass_time(20)
+    assert (await world.payment(payment_id)).state is PaymentState.PUSHED
+    world.amina.enter_pin()
+    await world.pass_time(60)
+    assert (await world.payment(payment_id)).state is PaymentState.PAID
+    assert (await granted(world, payment_id)).is_unclaimed  # nobody knows which device pressed Pay: the receipt claims it
+    assert len(world.intasend.pushes) == 1
+
+
+async def test_time_that_has_run_does_not_come_back(world: World):
+    payment_id = await world.buy(world.amina, package_id=1, amount="5")
+    await world.pass_time(200, 10)
+    assert not world.amina.online
+    await lose_the_card(world)
+    await world.pass_time(20)
+    assert (await granted(world, payment_id)).state is GrantState.ENDED
+    assert await in_order(world)
+
+
+async def test_comparing_again_changes_nothing(world: World):
+    await with_backup(world)
+    await world.buy(world.amina, package_id=3, amount="200")
+    await lose_the_card(world)
+    await world.pass_time(30)
+    events = await count_of_events(world)
+    writes = world.router.writes
+    await world.pass_time(2 * books.EVERY_S, 60)
+    assert await count_of_events(world) == events
+    assert world.router.writes == writes
+
+
+async def count_of_events(world: World) -> int:
+    kinds = "kind GLOB 'payment.*' OR kind GLOB 'grant.*'"
+    return await world.running.db.read(lambda tx: tx.execute(f"SELECT count(*) FROM event WHERE {kinds}").fetchone()[0])
+
+
+async def test_another_gateways_customers_are_left_to_it(world: World):
+    invoice = world.intasend.accept(Order(phone=world.amina.number, amount=Decimal(50), api_ref="HG-" + "F" * 32))
+    world.intasend.answer(invoice.invoice_id, Outcome.COMPLETE)
+    await lose_the_card(world)
+    await world.pass_time(20)
+    assert await world.payments() == []
+    assert await in_order(world)
+
+
+async def test_money_that_everybody_missed_is_brought_in_within_the_hour(world: World):
+    payment_id = await world.ask(world.amina)
+    world.amina.cancel()
+    await world.pass_time(30)
+    assert (await world.payment(payment_id)).state is PaymentState.FAILED
+    await world.pass_time(books.FIRST_S, 60)
+    (push,) = world.intasend.pushes
+    world.intasend.faults.always(Endpoint.STATUS, fails_with(503))  # the poller's way is closed
+    world.intasend.answer(push.invoice_id, Outcome.COMPLETE)
+    await world.pass_time_until(lambda: world.amina.online, within_s=books.EVERY_S + 60, step_s=30)
+    assert (await world.payment(payment_id)).state is PaymentState.PAID
