@@ -9,7 +9,8 @@ rule, `owes_grant`. Every (state, event) cell is decided in `TRANSITIONS`, `IGNO
     unclaimed    no device is known, or the router does not see it
 
 Time starts when the router has confirmed the client, not when the money came. The grants of one device follow each other: paying
-again while online adds the time behind what is left, each grant at its own speed.
+again while online adds the time behind what is left, each grant at its own speed. A grant that moves to another device is owed
+again, there, for what is left of it. One that ended while it could not be used is owed again for what it lost.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,6 +51,10 @@ class GrantEvent(Enum):
     SHUT = "shut"
     """The router has shut the device out, or carries it on under the next grant."""
     REVOKE = "revoke"
+    GIVE_BACK = "compensated"
+    """It ended while it could not be used, and what it lost is owed again (`gateway.outages`)."""
+    MOVE = "hand_over"
+    """It goes to another device. Not `move` in the record: there `grant.moved` is a window that begins at another time."""
 
 
 _S, _E = GrantState, GrantEvent
@@ -63,6 +68,9 @@ TRANSITIONS: dict[tuple[GrantState, GrantEvent], GrantState] = {
     (_S.ACTIVE, _E.DUE): _S.ENDING,
     (_S.ACTIVE, _E.REVOKE): _S.REVOKED,
     (_S.ENDING, _E.SHUT): _S.ENDED,
+    **dict.fromkeys(((state, _E.GIVE_BACK) for state in (_S.ACTIVE, _S.ENDING, _S.ENDED)), _S.OWED),
+    # Owed to the other device, from whatever it was to this one.
+    **dict.fromkeys(((state, _E.MOVE) for state in (_S.OWED, _S.UNCLAIMED, _S.ACTIVE)), _S.OWED),
 }
 """Every cell that changes something."""
 
@@ -74,6 +82,7 @@ IGNORED: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
         (_S.ACTIVE, _E.CLAIM),
         (_S.ENDING, _E.DUE),
         (_S.ENDING, _E.REVOKE),
+        *((state, _E.SHUT) for state in (_S.OWED, _S.UNCLAIMED)),  # given back while it was being shut out
         *((_S.REVOKED, event) for event in (_E.NO_DEVICE, _E.CLAIM)),  # its device was being looked for
         *((state, event) for state in (_S.ENDED, _S.REVOKED) for event in (_E.DUE, _E.SHUT, _E.REVOKE)),
     }
@@ -82,13 +91,15 @@ IGNORED: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
 
 ILLEGAL: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
     {
-        *((state, event) for state in (_S.OWED, _S.UNCLAIMED) for event in (_E.DUE, _E.SHUT)),  # its time has not begun
+        *((state, event) for state in (_S.OWED, _S.UNCLAIMED) for event in (_E.DUE, _E.GIVE_BACK)),  # its time has not begun
         (_S.UNCLAIMED, _E.CONFIRM),  # it is claimed first
         (_S.ACTIVE, _E.NO_DEVICE),  # a phone that leaves keeps its grant
         (_S.ACTIVE, _E.SHUT),  # it is due first: the intent is written before the deed
         *((_S.ENDING, event) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
         *((_S.ENDED, event) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
         (_S.REVOKED, _E.CONFIRM),  # opening and revoking hold the device's lock
+        (_S.REVOKED, _E.GIVE_BACK),  # the operator took it: that is no outage
+        *((state, _E.MOVE) for state in (_S.ENDING, _S.ENDED, _S.REVOKED)),  # refused while the device's lock is held
     }
 )
 """Every cell that only a bug can reach."""
@@ -135,6 +146,36 @@ class Grant:
     """Rises with every write."""
     claim_code: str | None = None
     """What somebody who paid through a link types in on the device that is to have the time."""
+    used_s: float = 0.0
+    """Seconds of it that ran on devices that had it before this one."""
+    used_bytes: int = 0
+    """Bytes of its data limit that were counted on rows of the router that are gone."""
+    logged_out: bool = False
+    """Its device is to stay outside, by its user's own wish, while the time runs on."""
+    compensated_s: float = 0.0
+    """Seconds in which it could not be used and which were given back at its end."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether its time is over or was taken back, its device being shut out by now or not."""
+        return self.state in {GrantState.ENDING, GrantState.ENDED, GrantState.REVOKED}
+
+    @property
+    def device(self) -> MacAddress:
+        """The device that is let through. ValueError for a grant that belongs to no device yet."""
+        if self.mac is None:
+            raise ValueError(f"grant {self.id} was let through without a device")
+        return self.mac
+
+    @property
+    def was_served(self) -> bool:
+        """Whether anybody ever passed by it."""
+        return self.ends_at_s is not None or self.used_s > 0 or self.compensated_s > 0
+
+    @property
+    def window_s(self) -> float:
+        """How long its device may pass by it, in seconds: what was bought less what other devices have used of it."""
+        return self.duration.seconds - self.used_s
 
     @property
     def is_on_its_way(self) -> bool:
@@ -162,7 +203,27 @@ class Grant:
 def confirmed(grant: Grant, queue: Iterable[Grant], now_s: float) -> Grant:
     """The grant with its window: from now, or from the end of the last grant that its device still has."""
     starts_at_s = max([now_s, *(other.ends_s for other in queue if other.id != grant.id)])
-    return replace(grant, starts_at_s=starts_at_s, ends_at_s=starts_at_s + grant.duration.seconds)
+    return replace(grant, starts_at_s=starts_at_s, ends_at_s=starts_at_s + grant.window_s)
+
+
+def handed_over(grant: Grant, mac: MacAddress, ip: IpAddress | None, now_s: float) -> Grant:
+    """The grant as another device's, with what has run of its window counted as used, and no window until the router confirms it.
+
+    No second is lost but those that ran, and none is gained: waiting behind other grants is not use, nor is being owed.
+    """
+    begun_s = now_s if grant.starts_at_s is None else grant.starts_at_s
+    used_s = grant.used_s + max(0.0, now_s - begun_s)
+    return replace(grant, mac=mac, ip=ip, used_s=used_s, starts_at_s=None, ends_at_s=None, logged_out=False)
+
+
+def is_used_up(grant: Grant, now_s: float) -> bool:
+    """Whether nothing is left of its time, though nobody may have ended it yet."""
+    return grant.ends_at_s is not None and grant.ends_at_s <= now_s
+
+
+def is_let_through(queue: Sequence[Grant]) -> bool:
+    """Whether a device with these active grants is to pass: it has one that its user did not log out of."""
+    return not all(grant.logged_out for grant in queue)
 
 
 def current(queue: Sequence[Grant]) -> Grant:
@@ -180,7 +241,7 @@ def moved_up(queue: Sequence[Grant], now_s: float) -> list[Grant]:
     moved, starts_at_s = [], now_s
     for grant in sorted(queue, key=lambda grant: grant.ends_s):
         begun = grant.starts_at_s is not None and grant.starts_at_s <= now_s
-        ends_at_s = grant.ends_s if begun else starts_at_s + grant.duration.seconds
+        ends_at_s = grant.ends_s if begun else starts_at_s + grant.window_s
         moved.append(grant if begun else replace(grant, starts_at_s=starts_at_s, ends_at_s=ends_at_s))
         starts_at_s = ends_at_s
     return moved
@@ -201,6 +262,15 @@ def extended(queue: Sequence[Grant], grant: Grant, extra: Duration) -> list[Gran
         else:
             longer.append(other)
     return longer
+
+
+def stepped(grant: Grant, since_s: float, step_s: float) -> Grant:
+    """The grant when the clock steps by which it was stamped after `since_s`: bought or begun then, it keeps every second."""
+    bought, begun = grant.created_at_s > since_s, (grant.starts_at_s or 0.0) > since_s
+    created_at_s = grant.created_at_s + step_s if bought else grant.created_at_s
+    if grant.starts_at_s is None or not (bought or begun):
+        return replace(grant, created_at_s=created_at_s)
+    return replace(grant, created_at_s=created_at_s, starts_at_s=grant.starts_at_s + step_s, ends_at_s=grant.ends_s + step_s)
 
 
 def plus(duration: Duration, extra: Duration) -> Duration:

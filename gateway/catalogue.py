@@ -121,6 +121,10 @@ class Site:
     """By credential id: also those that do not sell any more, because money may still be under way with them."""
     selling_with: Mapping[int, int] = field(default_factory=dict)
     """The id of the credential behind `providers`, by owner id."""
+    tag: str = ""
+    """At the head of every payment id that this gateway makes."""
+    in_doubt: set[int] = field(default_factory=set)
+    """Owners of whose sales the database may not know all, since an older one took its place: see `gateway.books`."""
 
     def provider(self, owner_id: int) -> Provider:
         """What the owner sells with. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""

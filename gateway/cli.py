@@ -11,18 +11,21 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from importlib.metadata import version
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway import config, demo, logs
+from gateway import backups, cli_refund, config, demo, logs, router_setup
+from gateway.audit_table import run_audit
 from gateway.checks import run_checks
 from gateway.clock import SystemClock
 from gateway.daemon import Daemon, running
 from gateway.errors import GatewayError, Internal
-from gateway.identity import Secret
-from gateway.notify import notify
+from gateway.hotspot.setup.plan import Installation
+from gateway.identity import MacAddress, Secret
+from gateway.notify import notify, watchdog_s
 from gateway.passwords import hash_password
 from gateway.rotation import rotate
 
@@ -87,6 +90,19 @@ def check(path: Path) -> None:
 
 
 @main.command()
+@_config_option
+def audit(path: Path) -> None:
+    """Show whether what must hold does: money, time, access.
+
+    Reads the database beside a running gateway, asks the routers and IntaSend, and changes nothing. Exit code 0: all of it holds;
+    1: something is broken, or could not be checked.
+    """
+    logging.getLogger("gateway").setLevel(logging.CRITICAL)  # the table says it
+    with _exit_codes():
+        sys.exit(asyncio.run(run_audit(config.load(path), click.echo)))
+
+
+@main.command()
 @click.argument("which", type=click.Choice(["router", "intasend"]))
 @click.option("--port", type=PORT, default=0, help="Where it listens; any free port by default.")
 def simulate(which: str, port: int) -> None:
@@ -95,6 +111,54 @@ def simulate(which: str, port: int) -> None:
     For people who write portals, or another gateway. It says where it listens and what opens it.
     """
     _finish(lambda: demo.simulate(which, port, _stopped, click.echo))
+
+
+@main.command("router-script")
+@_config_option
+@click.option("--router", "router_id", type=int, required=True, help="Its id in the configuration.")
+@click.option("--gateway-address", type=IPv4Address, help="Where the router sees the gateway. Default: the address in public_url.")
+@click.option("--gateway-mac", type=MacAddress.parse, metavar="MAC", help="Of a gateway on the hotspot's network. Default: found.")
+@click.option("--links", is_flag=True, help="Phones may open IntaSend's payment pages before they have paid.")
+@click.option("--inline", is_flag=True, help="Carry the pages along; otherwise the router fetches them from the running gateway.")
+@click.option("--with-password", is_flag=True, help="Print the gateway's password into the script.")
+@click.option("--apply", "applied", is_flag=True, help="Do it over the API instead of printing a script.")
+@click.option("--dry-run", is_flag=True, help="Show what --apply would do.")
+@click.option("--username", default="admin", show_default=True, help="With --apply: who may make users on the router.")
+@click.option("--password-file", type=click.Path(path_type=Path), help="With --apply: that user's password. Default: it asks.")
+@click.option("--plain", is_flag=True, help="With --apply: without TLS, while api-ssl has no certificate yet.")
+@click.option("--port", type=PORT, help="With --apply: another port than the configured one.")
+def router_script(path: Path, **given: Any) -> None:
+    """Print the RouterOS script that prepares a router.
+
+    It can be run again at any time: it writes only what differs. With --apply or --dry-run nothing is printed but what is done.
+    Exit code 0: the router is as it should be; 1: something is left to do.
+    """
+    with _exit_codes():
+        site = _installation(config.load(path), given)
+        if not (given["applied"] or given["dry_run"]):
+            click.echo(router_setup.printed(site, with_password=given["with_password"]), nl=False)
+            return
+        password = _password_of(given["username"], given["password_file"])
+        admin = router_setup.admin_login(site.login, given["username"], password, plain=given["plain"], port=given["port"])
+        sys.exit(asyncio.run(router_setup.apply(site, admin, click.echo, dry=given["dry_run"])))
+
+
+def _installation(configuration: config.Config, given: dict[str, Any]) -> Installation:
+    wishes = router_setup.Wishes(
+        given["router_id"], given["gateway_address"], given["gateway_mac"], links=given["links"], inline=given["inline"]
+    )
+    try:
+        return router_setup.installation(configuration, wishes)
+    except ValueError as fault:
+        raise click.UsageError(str(fault)) from None
+
+
+def _password_of(username: str, path: Path | None) -> Secret:
+    if path is not None:
+        return Secret(path.read_text("utf-8").rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is nobody to ask for the password: give --password-file")
+    return Secret(click.prompt(f"Password of {username} on the router", hide_input=True))
 
 
 @main.command("hash-password")
@@ -121,6 +185,44 @@ def rotate_key(path: Path) -> None:
     _finish(lambda: _rotate_key(path))
 
 
+@main.command("backup")
+@_config_option
+def make_backup(path: Path) -> None:
+    """Make a backup of the database now.
+
+    The gateway may be running. One a day is made without this, and one before each upgrade of the database.
+    """
+    _finish(lambda: _say(backups.back_up(config.load(path), SystemClock())))
+
+
+@main.command()
+@_config_option
+@click.argument("backup", default="newest")
+def restore(path: Path, backup: str) -> None:
+    """Put a backup in the database's place.
+
+    BACKUP is a file, a name in the folder of backups, or `newest`. The gateway must be stopped. What was there is kept beside it.
+    What was sold since the backup was made is read again from IntaSend and the routers at the next start.
+    """
+    _finish(lambda: _say(backups.restore(config.load(path), backup, SystemClock())))
+
+
+@main.command()
+@_config_option
+@click.argument("payment_id")
+def refund(path: Path, payment_id: str) -> None:
+    """Ask IntaSend to give back what is owed for a payment, once.
+
+    For payments that are refund-due: paid and not delivered, disputed, or paid twice. The gateway must be running. What nobody
+    has used yet is taken back first. Run again, it says how the first request stands.
+    """
+    _finish(lambda: _say(cli_refund.refund(config.load(path), payment_id, SystemClock())))
+
+
+async def _say(work: Coroutine[Any, Any, str]) -> None:
+    click.echo(await work)
+
+
 async def _rotate_key(path: Path) -> None:
     click.echo(await rotate(config.load(path)))
 
@@ -128,7 +230,10 @@ async def _rotate_key(path: Path) -> None:
 async def _run(path: Path) -> None:
     async with running(config.load(path), SystemClock()) as daemon:
         with _on_hangup(lambda: daemon.scheduler.in_hand(_reload(daemon, path))):
+            await daemon.look_around()
             notify("READY=1")
+            if (within_s := watchdog_s()) is not None:
+                daemon.be_watched(within_s, notify)
             log.info("ready on port %s", daemon.port, extra={"action": "ready"})
             try:
                 await _until_signalled(daemon)

@@ -11,10 +11,11 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from gateway import config_values as value
+from gateway.config_payments import PAYMENTS, PaymentsConfig, payments_config
+from gateway.config_portal import PLAIN, PORTAL, PortalLook, portal_look
 from gateway.config_reader import (
     ConfigError,
     Key,
@@ -45,8 +46,6 @@ __all__ = [
     "load",
 ]
 
-Network = IPv4Network | IPv6Network
-
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
@@ -57,20 +56,13 @@ class ServerConfig:
     public_url: str
     """How phones on the hotspot reach the daemon; no slash at the end."""
     data_dir: Path
-    trusted_proxies: tuple[Network, ...]
+    trusted_proxies: tuple[value.Network, ...]
     """Whose `X-Forwarded-For` is believed."""
     cors_origins: tuple[str, ...]
-    metrics_allow: tuple[Network, ...]
-    admin_allow: tuple[Network, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentsConfig:
-    """Where providers and payers are sent back to. The two bases end in a slash: a payment's id follows."""
-
-    callback_url: str
-    success_url_base: str
-    fail_url_base: str
+    metrics_allow: tuple[value.Network, ...]
+    admin_allow: tuple[value.Network, ...]
+    uplink_probe: tuple[value.Listen, ...]
+    """What is dialled to learn whether the Internet can be reached; without any nobody finds out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +106,7 @@ class OwnerConfig:
     """32 lower-case hex digits; None when the daemon shall make one."""
     intasend: IntaSendConfig | None
     routers: tuple[RouterConfig, ...]
+    portal: PortalLook = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +190,7 @@ OWNER: Table = {
     "password_hash": SecretKey(value.password_hash),
     "public_key": Key(value.public_key),
     "intasend": SectionKey(INTASEND, optional=True),
+    "portal": SectionKey(PORTAL),
     "routers": SectionsKey(ROUTER),
 }
 
@@ -208,12 +202,7 @@ SERVER: Table = {
     "cors_origins": ListKey(value.origin, default=("*",)),
     "metrics_allow": ListKey(value.network, default=(LOOPBACK,)),
     "admin_allow": ListKey(value.network, default=(LOOPBACK,)),
-}
-
-PAYMENTS: Table = {
-    "callback_url": Key(value.url),
-    "success_url_base": Key(value.folder_url),
-    "fail_url_base": Key(value.folder_url),
+    "uplink_probe": ListKey(value.place),
 }
 
 SECURITY: Table = {"encryption_key": SecretKey(value.encryption_keys)}
@@ -311,7 +300,7 @@ def _config(root: Section) -> Config:
     server = _server(root["server"])
     return Config(
         server=server,
-        payments=_payments(root["payments"], server.public_url),
+        payments=payments_config(root["payments"], server.public_url),
         security=SecurityConfig(root["security"]["encryption_key"] or ()),
         owners=tuple(_owner(owner) for owner in root.sections("owners")),
     )
@@ -328,14 +317,7 @@ def _server(section: Section) -> ServerConfig:
         cors_origins=section["cors_origins"],
         metrics_allow=section["metrics_allow"],
         admin_allow=section["admin_allow"],
-    )
-
-
-def _payments(section: Section, public: str) -> PaymentsConfig:
-    return PaymentsConfig(
-        callback_url=section["callback_url"] or f"{public}/payments/webhook/",
-        success_url_base=section["success_url_base"] or f"{public}/payment/success/",
-        fail_url_base=section["fail_url_base"] or f"{public}/payment/failed/",
+        uplink_probe=section["uplink_probe"],
     )
 
 
@@ -349,6 +331,7 @@ def _owner(section: Section) -> OwnerConfig:
         public_key=section["public_key"],
         intasend=_intasend(section["intasend"]),
         routers=tuple(_router(router) for router in section.sections("routers")),
+        portal=portal_look(section["portal"]),
     )
 
 

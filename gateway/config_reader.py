@@ -69,6 +69,14 @@ class PathKey:
 
 
 @dataclass(frozen=True, slots=True)
+class FileKey:
+    """A small file that is read with the configuration and parsed; found like a PathKey. When it is absent, None."""
+
+    parse: Callable[[bytes], Any]
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ListKey:
     """A list of plain values, in a tuple."""
 
@@ -91,7 +99,7 @@ class SectionsKey:
     table: "Table"
 
 
-Entry: TypeAlias = Key | SecretKey | PathKey | ListKey | SectionKey | SectionsKey
+Entry: TypeAlias = Key | SecretKey | PathKey | FileKey | ListKey | SectionKey | SectionsKey
 Table: TypeAlias = Mapping[str, Entry]
 
 
@@ -166,6 +174,8 @@ class Reader:
                 self._secret(section, name, entry, tree)
             case PathKey():
                 self._path(section, name, entry, tree.get(name))
+            case FileKey():
+                self._file(section, name, entry, tree.get(name))
             case ListKey():
                 self._list(section, name, entry, tree.get(name))
             case SectionKey():
@@ -209,6 +219,11 @@ class Reader:
             if key.must_be_file and not path.is_file():
                 raise ValueError(f"no such file: {path}")
             section.values[name] = path
+
+    def _file(self, section: Section, name: str, key: FileKey, tree: Tree) -> None:
+        with self._noting(section.place(name), _shown(tree)):
+            path = None if tree is None else self._folder / self._text(tree)
+            section.values[name] = None if path is None else key.parse(_content_of(path, key.most_bytes))
 
     def _list(self, section: Section, name: str, key: ListKey, tree: Tree) -> None:
         if tree is None:
@@ -344,16 +359,21 @@ def _what(error: yaml.YAMLError) -> str:
 def _secret_in(path: Path) -> str:
     """The content of a secret's file without the newline that editors put at its end."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_SECRET_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror or 'input/output error'} ({path})") from None
-    if len(content) > _MOST_SECRET_BYTES:
-        raise ValueError(f"is longer than {_MOST_SECRET_BYTES} bytes: {path}")
-    try:
-        return content.decode().rstrip("\r\n")
+        return _content_of(path, _MOST_SECRET_BYTES).decode().rstrip("\r\n")
     except UnicodeDecodeError:
         raise ValueError(f"is not UTF-8 text: {path}") from None
+
+
+def _content_of(path: Path, most_bytes: int) -> bytes:
+    """The content of a file that has at most so many bytes."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror or 'input/output error'} ({path})") from None
+    if len(content) > most_bytes:
+        raise ValueError(f"is longer than {most_bytes} bytes: {path}")
+    return content
 
 
 def _shown(tree: Tree) -> str:

@@ -38,6 +38,7 @@ _FERNET_BYTES = 32
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 E = TypeVar("E", bound=Enum)
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,18 @@ def listen(text: str) -> Listen:
     return Listen(name, int(match[3]))
 
 
-def network(text: str) -> IPv4Network | IPv6Network:
+def place(text: str) -> Listen:
+    """`host:port` of a server that others run."""
+    try:
+        found = listen(text)
+    except ValueError:
+        raise ValueError("must be host:port, such as 1.1.1.1:443") from None
+    if not found.is_concrete:
+        raise ValueError("must be an address that can be dialled, such as 1.1.1.1:443")
+    return found
+
+
+def network(text: str) -> Network:
     """A network such as `192.168.88.0/24`; one address alone is a network of itself."""
     try:
         return ip_network(text)

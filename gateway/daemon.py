@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,11 +13,16 @@ import aiohttp
 from aiohttp import web
 
 from gateway.accounts import Accounts
+from gateway.audit import Audit
+from gateway.backups import Backups, open_sound
+from gateway.books import Books
 from gateway.catalogue import Account, Catalogue, Router, Site
-from gateway.clock import Clock
+from gateway.claims import Claims
+from gateway.clock import MachineClock
+from gateway.compensation import Compensation, RouterWatch
 from gateway.config import Config
 from gateway.credentials import Credentials
-from gateway.datadir import DATABASE_FILE, private, sole_use_of
+from gateway.datadir import sole_use_of
 from gateway.errors import GatewayError, Internal, Invalid
 from gateway.exchanges import Exchanges
 from gateway.gate import Gate
@@ -30,20 +35,30 @@ from gateway.idempotency import Idempotency
 from gateway.inventory import Inventory
 from gateway.links import CloseLinks, Links
 from gateway.metrics import Metrics
+from gateway.news import News
+from gateway.portal import Portal
 from gateway.providers.base import Provider, ProviderAccount
 from gateway.providers.intasend import IntaSend
 from gateway.providers.upstream import Upstream
 from gateway.reconciler import Close, Compare, Open, Settle
 from gateway.records import Records
+from gateway.references import TAG_CHARS
+from gateway.refunds import Dues, Refunds
 from gateway.sales import Sales
 from gateway.scheduler import Scheduler
 from gateway.settlement import Settlement
+from gateway.store import backups, rescues
 from gateway.store import catalogue as catalogue_rows
+from gateway.store import clock as clock_rows
 from gateway.store import credentials as credential_rows
 from gateway.store.credentials import StoredAccount
 from gateway.store.database import Database, Transaction
 from gateway.tokens import Tokens
+from gateway.unserved import Unserved
+from gateway.uplink import Uplink
 from gateway.vault import Vault, keys_in
+from gateway.visitors import Visitors
+from gateway.watchdog import Signs, Watchdog
 from gateway.web import app
 from gateway.web.services import Services
 
@@ -59,12 +74,17 @@ two looks at its payment, short enough that nobody keeps the daemon's connection
 LINGER_S = 2.0
 """How long the rest of a body is still taken in after it was refused, so that the answer is not lost in a reset connection."""
 
-GRACE_S = 4.0
-"""How long a stop waits for requests, and then again for what is in hand: the contract gives ten seconds for everything."""
+FIRST_LOOK_S = 5.0
+"""How long a start waits for its routers before it says that it is ready: a healthy one answers in a fraction of that, and one that
+is dead must not keep the others from selling."""
+
+GRACE_S = 3.0
+"""How long a stop waits for requests, then for those that it has cancelled, and then for what is in hand: three times, and the
+contract gives ten seconds for everything."""
 
 
 @asynccontextmanager
-async def running(config: Config, clock: Clock) -> AsyncIterator["Daemon"]:
+async def running(config: Config, clock: MachineClock) -> AsyncIterator["Daemon"]:
     """A gateway that sells. Everything is opened in this order and closed in reverse.
 
     Raises Internal for a data directory or database that cannot be used, and for an address that is taken.
@@ -72,14 +92,15 @@ async def running(config: Config, clock: Clock) -> AsyncIterator["Daemon"]:
     async with AsyncExitStack() as stack:
         data_dir = stack.enter_context(sole_use_of(config.server.data_dir))
         vault = Vault(config.security.encryption_keys or keys_in(data_dir))
-        db = await Database.open(private(data_dir / DATABASE_FILE))
+        db = await open_sound(data_dir, clock)
         stack.push_async_callback(db.close)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         daemon = Daemon(config, clock, vault, db, http)
         stack.push_async_callback(daemon.end)
-        await daemon.heartbeat.begin()
+        await daemon.remember()
         await daemon.settlement.recover()
         await daemon.take(config)
+        await daemon.books.begin()
         daemon.begin()
         await stack.enter_async_context(daemon.serving())
         yield daemon
@@ -88,16 +109,20 @@ async def running(config: Config, clock: Clock) -> AsyncIterator["Daemon"]:
 class Daemon:
     """A running gateway; made by `running`."""
 
-    def __init__(self, config: Config, clock: Clock, vault: Vault, db: Database, http: aiohttp.ClientSession) -> None:
+    def __init__(self, config: Config, clock: MachineClock, vault: Vault, db: Database, http: aiohttp.ClientSession) -> None:
         self.clock = clock
         self.db = db
         self.metrics = Metrics()
-        self.site = Site(Catalogue([], []), {}, {})
+        self.site = Site(Catalogue([], []), {}, {}, tag=vault.derive("references").reveal()[:TAG_CHARS])
         self.scheduler = Scheduler(clock)
-        self.exchanges = Exchanges(db, clock, self.scheduler)
+        db.on_damage = self.scheduler.fail
         self.heartbeat = Heartbeat(db, clock)
+        self.exchanges = Exchanges(db, self.heartbeat, self.scheduler)
+        self.visitors = Visitors(self.site, clock, self.scheduler)
+        self.news = News(db, clock, self.scheduler.wake)
         self.settlement = Settlement(self.site, db, self.heartbeat, self.scheduler)
         self.sales = Sales(self.site, db, self.heartbeat, self.scheduler)
+        self.books = Books(self.site, db, self.heartbeat, settlement=self.settlement, scheduler=self.scheduler)
         self.links = Links(self.site, db, self.heartbeat, self.scheduler, sales=self.sales, settlement=self.settlement)
         self.idempotency = Idempotency(db, self.heartbeat)
         self.accounts = Accounts(
@@ -108,11 +133,37 @@ class Daemon:
         self.inventory = Inventory(db, vault, self.heartbeat, self.refresh, self._inspector)
         self.records = Records(db)
         self.grants = Grants(db, self.gate)
+        self.refunds = Refunds(self.site, db, self.heartbeat, self.scheduler, self.gate)
+        fair_from = config.payments.fair_outage_from
+        self.compensation = Compensation(db, self.heartbeat, self.scheduler.wake, fair_from.seconds if fair_from else None)
+        self.claims = Claims(self.site, db, self.heartbeat, self.settlement, self.gate)
+        self.portal = Portal(db, self.heartbeat, self.gate)
         self.port = 0
         """Where it listens; known once it does."""
-        self._services = Services(
+        self._own_url = ""
+        """Where it reaches itself."""
+        self._services = self._offered(config)
+        self._vault = vault
+        self._http = http
+        self._base_urls: dict[int, str | None] = {}
+        self._opened: dict[int, tuple[ProviderAccount | GatewayError, Provider | GatewayError]] = {}
+        """By credential id: the keys, and what was made of them."""
+        self._hotspots: dict[int, tuple[RouterLogin, MikrotikHotspot]] = {}
+        self._gates: dict[int, Gate] = {}
+        self._watches: dict[int, RouterWatch] = {}
+        self._last_life_s: float | None = None
+        """Until when the life before this one went on, in seconds since 1970; None once routers are added that it did not have."""
+        self._refreshing = asyncio.Lock()
+        logging.getLogger("gateway").addHandler(self.metrics)
+
+    def _offered(self, config: Config) -> Services:
+        """What the web layer may use."""
+        return Services(
             config=config,
             site=self.site,
+            clock=self.heartbeat,
+            visitors=self.visitors,
+            news=self.news,
             sales=self.sales,
             links=self.links,
             idempotency=self.idempotency,
@@ -122,17 +173,17 @@ class Daemon:
             inventory=self.inventory,
             records=self.records,
             grants=self.grants,
+            refunds=self.refunds,
+            claims=self.claims,
+            portal=self.portal,
             health=self.health,
         )
-        self._vault = vault
-        self._http = http
-        self._base_urls: dict[int, str | None] = {}
-        self._opened: dict[int, tuple[ProviderAccount | GatewayError, Provider | GatewayError]] = {}
-        """By credential id: the keys, and what was made of them."""
-        self._hotspots: dict[int, tuple[RouterLogin, MikrotikHotspot]] = {}
-        self._gates: dict[int, Gate] = {}
-        self._refreshing = asyncio.Lock()
-        logging.getLogger("gateway").addHandler(self.metrics)
+
+    async def remember(self) -> None:
+        """Learn until when the life before this one went on, before anything of this one is kept. A backup's is no evidence."""
+        restored = await self.db.read(rescues.is_unsettled)
+        self._last_life_s = None if restored else await self.db.read(clock_rows.newest_wall_s) or None
+        await self.heartbeat.begin()
 
     async def take(self, config: Config) -> None:
         """Make the file's owners, routers and packages true: at the start, and again at each reload. What is in hand goes on."""
@@ -149,7 +200,7 @@ class Daemon:
     def _declare(self, tx: Transaction, config: Config, hashes: dict[int, str]) -> dict[str, str]:
         made = catalogue_rows.declare(tx, config.owners, self._vault, hashes)
         keys = {owner.id: owner.intasend.account for owner in config.owners if owner.intasend and owner.intasend.account}
-        credential_rows.declare(tx, keys, self._vault, self.clock.wall_s())
+        credential_rows.declare(tx, keys, self._vault, self.heartbeat.wall_s())
         return made
 
     async def open_accounts(self) -> None:
@@ -185,7 +236,7 @@ class Daemon:
 
     def _at_intasend(self, owner_id: int, keys: ProviderAccount) -> IntaSend:
         upstream = Upstream(f"IntaSend (owner {owner_id}, {keys.environment.value})", self.clock)
-        return IntaSend(keys, self._http, upstream=upstream, record=partial(self.exchanges.take, owner_id))
+        return IntaSend(keys, self._http, upstream=upstream, record=partial(self.exchanges.take, owner_id), witness=self.heartbeat)
 
     async def refresh(self) -> None:
         """Work with the routers and packages that the database holds now; what goes on at the others is not disturbed."""
@@ -199,6 +250,11 @@ class Daemon:
             self._gates[router_id] = Gate(router_id, self.site, self.db, self.heartbeat, self.scheduler.wake)
         return self._gates[router_id]
 
+    def _watch(self, router_id: int) -> RouterWatch:
+        if router_id not in self._watches:
+            self._watches[router_id] = RouterWatch(router_id, self.compensation, self._last_life_s)
+        return self._watches[router_id]
+
     def _inspector(self, login: RouterLogin) -> Inspector:
         return MikrotikHotspot(login, self.clock, deadline_s=INSPECTION_S)
 
@@ -207,10 +263,46 @@ class Daemon:
 
     def begin(self) -> None:
         """Start the jobs that belong to no router."""
+        self._last_life_s = None
         self.scheduler.add(self.heartbeat)
         self.scheduler.add(self.exchanges)
+        self.scheduler.add(self.news)
+        self.scheduler.add(Backups(self.db, self._services.config.server.data_dir / backups.FOLDER, self.heartbeat))
         self.scheduler.add(Settle(self.settlement, self.db, self.heartbeat, random.Random()))  # noqa: S311 - spreads questions
         self.scheduler.add(CloseLinks(self.links, self.heartbeat))
+        self.scheduler.add(self.books)
+        self.scheduler.add(Audit(self.db, self.site, self.heartbeat, self.metrics))
+        due_after = self._services.config.payments.refund_due_after
+        self.scheduler.add(Dues(self.db, self.heartbeat, due_after.seconds))
+        self.scheduler.add(Unserved(self.db, self.site, self.heartbeat))
+        places = self._services.config.server.uplink_probe
+        self.scheduler.add(Uplink(places, self.compensation, lambda: list(self.site.catalogue.routers)))
+
+    async def look_around(self) -> None:
+        """Wait until each router has answered or failed to, but not for long: then it is known what can be sold."""
+        until_s = self.clock.monotonic_s() + FIRST_LOOK_S
+        while self.clock.monotonic_s() < until_s and any(each.reachable is None for each in self.site.hotspots.values()):
+            await self.clock.sleep(0.05)
+
+    def be_watched(self, within_s: float, tell: Callable[[str], None]) -> None:
+        """Give a sign of life twice in that time, for as long as everything answers."""
+        signs = Signs(stored=self.db.writer_answers, served=self._ask_itself, status=self._status)
+        self.scheduler.add(Watchdog(self.clock, self.scheduler, signs, tell, every_s=within_s / 2))
+
+    async def _ask_itself(self) -> None:
+        try:
+            async with self._http.get(self._own_url):
+                pass
+        except aiohttp.ClientError as fault:
+            raise OSError(str(fault)) from fault
+
+    def _status(self) -> str:
+        """For `systemctl status`, in one line."""
+        routers = [each.reachable for each in self.site.hotspots.values()]
+        said = [f"{sum(map(bool, routers))} of {len(routers)} routers answer", self.heartbeat.complaint]
+        if not self.db.takes_writes:
+            said.insert(0, "the disk takes no writes")
+        return "; ".join(each for each in said if each)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -229,6 +321,7 @@ class Daemon:
             await self._listen(runner)
             yield
         finally:
+            self.news.end()
             await runner.cleanup()
 
     async def _listen(self, runner: web.AppRunner) -> None:
@@ -238,7 +331,8 @@ class Daemon:
         except OSError as fault:
             where = f"{server.listen_host}:{server.listen_port}"
             raise Internal(f"cannot listen on {where}: {os.strerror(fault.errno) if fault.errno else fault}") from None
-        self.port = runner.addresses[0][1]
+        host, self.port = runner.addresses[0][:2]  # where it listens on all addresses, Linux takes that one for itself
+        self._own_url = f"http://[{host}]:{self.port}/healthz" if ":" in host else f"http://{host}:{self.port}/healthz"
 
     async def end(self) -> None:
         """Let what is in hand finish, store what is still waiting for it, close every connection to a router."""
@@ -260,7 +354,7 @@ class Daemon:
     def _connect(self, router: Router) -> None:
         self._put(router.id, (router.login, MikrotikHotspot(router.login, self.clock)))
         gate = self.gate(router.id)
-        self.scheduler.add(Compare(gate, self.db, self.heartbeat))
+        self.scheduler.add(Compare(gate, self.db, self.heartbeat, self._watch(router.id)))
         self.scheduler.add(Open(gate, self.db))
         self.scheduler.add(Close(gate, self.db, self.heartbeat))
 

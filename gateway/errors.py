@@ -3,12 +3,14 @@
     GatewayError
     ├── Invalid             what was sent is wrong; the sender can mend it
     ├── Denied              who sent it is not known
+    ├── Forbidden           who sent it may not do that
     ├── NotFound            it does not exist, or belongs to somebody else: the same answer
     ├── Conflict            it contradicts what is already under way
     ├── Unprocessable       the same idempotency key with another body
     ├── TooMany             too often; `retry_after_s` says when again
     ├── Unavailable         not now; nothing was asked of the customer
     │   ├── RouterUnreachable     the router does not answer, or answers nonsense
+    │   ├── RouterFull            as many devices are online as the router may serve
     │   ├── RouterRefused         the router answers and says no
     │   ├── DeviceAbsent          the router does not see the phone (yet)
     │   └── ProviderUnreachable   the provider could not be asked; nothing was sent
@@ -30,6 +32,7 @@ class Code(Enum):
 
     INVALID = "invalid"
     DENIED = "denied"
+    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     UNPROCESSABLE = "unprocessable"
@@ -71,6 +74,12 @@ class Denied(GatewayError):
     code = Code.DENIED
 
 
+class Forbidden(GatewayError):
+    """The sender is known, and may not do what he asks for."""
+
+    code = Code.FORBIDDEN
+
+
 class NotFound(GatewayError):
     """It does not exist, or it belongs to somebody else; the two are never told apart."""
 
@@ -103,6 +112,10 @@ class Unavailable(GatewayError):
 
 class RouterUnreachable(Unavailable):
     """The router does not answer in time, or the connection broke: whether the last command was executed is not known."""
+
+
+class RouterFull(Unavailable):
+    """As many devices are online as the router may serve: there would be no room for one more that has paid."""
 
 
 class RouterRefused(Unavailable):

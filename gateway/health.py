@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.catalogue import Site
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotStored
 from gateway.heartbeat import Heartbeat
 from gateway.metrics import Metrics
 from gateway.providers.base import Circuit
 from gateway.store import access as grant_rows
-from gateway.store.database import Database
+from gateway.store import outages as outage_rows
+from gateway.store import refunds as debt_rows
+from gateway.store.database import Database, not_stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +19,17 @@ class Report:
     """Each condition of selling, and the figures beside it."""
 
     database_writable: bool
-    clock_trusted: bool
+    clock_complaint: str | None
+    """What is wrong with the machine's clock, for its operator; None when nothing is known to be."""
     routers: dict[int, tuple[str, bool | None]]
     """By id: name, and whether it answered last; None before the first exchange has ended."""
     grants: dict[str, int]
     circuits: dict[int, Circuit] = field(default_factory=dict)
     """Whether each owner's provider is asked at the moment, by owner id; without those whose keys cannot be used."""
+    debts: dict[str, int] = field(default_factory=dict)
+    """How many payments are, or were, owed back, by where that stands."""
+    given_back_s: float = 0.0
+    """All the time that was ever given back after outages, in seconds."""
 
     @property
     def ready(self) -> bool:
@@ -38,7 +45,7 @@ class Report:
         return {
             "ready": self.ready,
             "database": "ok" if self.database_writable else "not writable",
-            "clock": "ok" if self.clock_trusted else "behind the time already seen, and not believed",
+            "clock": self.clock_complaint or "ok",
             "routers": [{"id": key, "name": name, "reachable": up} for key, (name, up) in self.routers.items()],
             "providers": [{"owner": owner_id, "circuit": circuit.value} for owner_id, circuit in self.circuits.items()],
         }
@@ -53,11 +60,16 @@ class Health:
         self._heartbeat = heartbeat
         self._metrics = metrics
 
+    @property
+    def obstacle(self) -> NotStored | None:
+        """What keeps the gateway from selling anything to anybody, as far as its last write knows."""
+        return None if self._db.takes_writes else not_stored()
+
     async def report(self) -> Report:
         """How things stand now. The database is tried by writing to it."""
         return Report(
             database_writable=await self._db.is_writable(),
-            clock_trusted=self._heartbeat.clock_is_trusted,
+            clock_complaint=self._heartbeat.complaint,
             routers={
                 key: (router.name, self._site.hotspots[key].reachable if key in self._site.hotspots else None)
                 for key, router in self._site.catalogue.routers.items()
@@ -68,10 +80,14 @@ class Health:
                 for owner_id, provider in self._site.providers.items()
                 if not isinstance(provider, GatewayError)
             },
+            debts=await self._db.read(debt_rows.counts),
+            given_back_s=await self._db.read(outage_rows.given_back_s),
         )
 
     def metrics(self, report: Report) -> Metrics:
         """The metrics with their gauges set from the report."""
         routers = {key: bool(up) for key, (_, up) in report.routers.items()}
-        self._metrics.show(routers=routers, clock_trusted=report.clock_trusted, grants=report.grants, circuits=report.circuits)
+        trusted = report.clock_complaint is None
+        self._metrics.show(routers=routers, clock_trusted=trusted, grants=report.grants, circuits=report.circuits)
+        self._metrics.show_what_is_owed(report.debts, report.given_back_s)
         return self._metrics

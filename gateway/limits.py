@@ -1,8 +1,8 @@
-"""How often somebody may be asked for money: the rules, and when the next push is allowed.
+"""How often somebody may be asked for money, or try a code: the rules, and when the next push or try is allowed.
 
 Pure: no I/O, no clock. What has happened so far is an argument, read from the payments themselves, so that a restart forgets
 nothing. The rules keep a stranger's phone from ringing all evening and an owner's account from being spent by somebody else; who
-pays is never slowed down, because only pushes that nobody paid count (facts, platform C4).
+pays is never slowed down, because only pushes that nobody paid count (facts, platform C4). Nor is who has a code that is right.
 """
 
 import math
@@ -32,9 +32,9 @@ class Attempt:
     updated_at_s: float = 0.0
 
     @property
-    def cancelled_at_s(self) -> float | None:
-        """When the customer said no; later looks at the payment do not count as a second no."""
-        return min(self.updated_at_s, self.at_s + _PROMPT_LIFE_S) if self.failed_code == CANCELLED else None
+    def quiet_until_s(self) -> float:
+        """Until when its phone is left alone because the customer said no; later looks at the payment are no second no."""
+        return min(self.updated_at_s, self.at_s + _PROMPT_LIFE_S) + _CANCEL_PAUSE_S if self.failed_code == CANCELLED else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +108,27 @@ ANY_ADDRESS = Ceiling(30, 600)
 OWNER = Ceiling(30, 60)
 """Everything, paid or not: more than one sale in two seconds, for a minute, is nobody's hotspot but somebody's script."""
 
+CLAIM_TRIES_S = 900
+"""How long a wrong code counts: long enough to make guessing hopeless, short enough to wait for."""
+
+CLAIMS_OF_DEVICE = Ceiling(5, CLAIM_TRIES_S)
+"""Wrong codes from one device, and from one address: more than anybody mistypes a receipt that lies in front of them."""
+
+CLAIMS_OF_OWNER = Ceiling(60, CLAIM_TRIES_S)
+"""Wrong codes at one owner: addresses of devices are cheap. 5,760 guesses a day at 10^12 codes find nothing in a lifetime."""
+
+MOVES = Ceiling(3, 3_600)
+"""How often a grant goes to another device. Once an hour (facts, platform C5) would punish who claims on the wrong one of two
+phones, or whose phone draws a new address when the WiFi is joined again; three are too few to share one package by turns."""
+
 _PHONE_REASON = "This phone number was asked to pay too often"
 _CANCEL_REASON = "The last request was cancelled on this phone"
 _MAC_REASON = "This device has asked for too many payments that were not made"
 _PHONES_REASON = "This device has tried too many phone numbers"
 _ADDRESS_REASON = "Too many payments were asked for from here and not made"
 _OWNER_REASON = "Very many people are paying at the moment"
+_CLAIM_REASON = "Too many wrong codes"
+_MOVES_REASON = "This time was moved to another device too often"
 
 
 def wait_before(now_s: float, wanted: Wanted, history: History) -> Wait | None:
@@ -127,15 +142,39 @@ def wait_before(now_s: float, wanted: Wanted, history: History) -> Wait | None:
     return max((wait for wait in waits if wait.until_s > now_s), key=lambda wait: wait.until_s, default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """When codes were tried that were not right, in seconds since 1970: from one device, from one address, at one owner."""
+
+    of_device: Sequence[float] = ()
+    of_address: Sequence[float] = ()
+    of_owner: Sequence[float] = ()
+
+
+def wait_before_try(now_s: float, tries: Tries) -> Wait | None:
+    """What keeps a code from being tried now; None where nothing does."""
+    until_s = max(
+        CLAIMS_OF_DEVICE.free_at_s(tries.of_device),
+        CLAIMS_OF_DEVICE.free_at_s(tries.of_address),
+        CLAIMS_OF_OWNER.free_at_s(tries.of_owner),
+    )
+    return Wait(until_s, _CLAIM_REASON) if until_s > now_s else None
+
+
+def wait_before_move(now_s: float, moved_at_s: Sequence[float]) -> Wait | None:
+    """What keeps a grant from going to another device now; None where nothing does."""
+    until_s = MOVES.free_at_s(moved_at_s)
+    return Wait(until_s, _MOVES_REASON) if until_s > now_s else None
+
+
 def _phone_waits(attempts: Sequence[Attempt]) -> list[Wait]:
     """A success resets them: whoever pays with this phone holds it in the hand."""
     last_paid_s = max((attempt.paid_at_s for attempt in attempts if attempt.paid_at_s is not None), default=0.0)
     rang = [attempt for attempt in _unpaid(attempts) if attempt.prompted and attempt.at_s >= last_paid_s]
-    said_no = max((attempt.cancelled_at_s for attempt in rang if attempt.cancelled_at_s is not None), default=-math.inf)
     return [
         Wait(PHONE_BURST.free_at_s(_times(rang)), _PHONE_REASON),
         Wait(PHONE_DAY.free_at_s(_times(rang)), _PHONE_REASON),
-        Wait(said_no + _CANCEL_PAUSE_S, _CANCEL_REASON),
+        *(Wait(attempt.quiet_until_s, _CANCEL_REASON) for attempt in rang),
     ]
 
 

@@ -56,11 +56,12 @@ class Links:
         payment's id.
         """
         sale = await self._sales.admit(owner, request, PaymentKind.LINK)
-        payment = await self._sales.record(sale)
-        making = self._scheduler.in_hand(self._make(sale, payment, return_base + payment.id))
-        return await asyncio.shield(making)
+        return await asyncio.shield(self._scheduler.in_hand(self._make(sale, return_base)))
 
-    async def _make(self, sale: Admitted, payment: Payment, return_url: str) -> Payment:
+    async def _make(self, sale: Admitted, return_base: str) -> Payment:
+        """Record the payment and make its link, in one task that nobody cancels."""
+        payment = await self._sales.record(sale)
+        return_url = return_base + payment.id
         title = f"WiFi {sale.package.name}, {sale.router.name}"
         try:
             link = await sale.provider.links.create(LinkOrder(title, payment.amount, return_url))
@@ -104,7 +105,7 @@ class Links:
 
     async def _note(self, payment: Payment, event: PaymentEvent, reason: str, **facts: Any) -> Payment:
         now_s = self._clock.wall_s()
-        return await self._db.write(lambda tx: payment_rows.meet(tx, payment.id, event, now_s, {"reason": reason}, **facts))
+        return await self._sales.keep(lambda tx: payment_rows.meet(tx, payment.id, event, now_s, {"reason": reason}, **facts))
 
 
 class CloseLinks:

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from datetime import UTC, datetime
 
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _STORY = ("action", "payment", "grant", "router", "error_id")
@@ -30,3 +31,8 @@ def set_up(*, debug: bool = False, more: logging.Handler | None = None) -> None:
     logging.getLogger("gateway").setLevel(logging.DEBUG if debug else logging.INFO)
     # What a handler raises is told by `gateway.web.errors`; left is a traceback for each stranger who does not speak HTTP.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+
+
+def clock_time(epoch_s: float) -> str:
+    """A moment, in seconds since 1970, as people at the site read it: `10:30:00`."""
+    return datetime.fromtimestamp(epoch_s, UTC).astimezone().strftime("%H:%M:%S")

@@ -31,6 +31,20 @@ class Metrics(logging.Handler):
             registry=registry,
         )
 
+        self._debts = Gauge(
+            "hotspot_gateway_refunds", "Invoices whose money is, or was, owed back, by status", ["status"], registry=registry
+        )
+        self._given_back = Gauge(
+            "hotspot_gateway_given_back_seconds", "Time that was ever given back after outages", registry=registry
+        )
+
+        self._broken = Gauge(
+            "hotspot_gateway_invariant", "Places where the audit found that it does not hold", ["name"], registry=registry
+        )
+        self._audited_at = Gauge(
+            "hotspot_gateway_audit_timestamp_seconds", "When the audit last ran, in seconds since 1970", registry=registry
+        )
+
     def emit(self, record: logging.LogRecord) -> None:
         """Count one record."""
         action = getattr(record, "action", None)
@@ -50,3 +64,16 @@ class Metrics(logging.Handler):
         self._circuits.clear()
         for owner_id, circuit in circuits.items():
             self._circuits.labels(str(owner_id)).set(_FIGURES[circuit])
+
+    def show_what_is_owed(self, debts: Mapping[str, int], given_back_s: float) -> None:
+        """Set the gauges of what customers are, or were, owed: money by its status, and time."""
+        self._debts.clear()
+        for status, count in debts.items():
+            self._debts.labels(status).set(count)
+        self._given_back.set(given_back_s)
+
+    def show_audit(self, broken: Mapping[str, int], at_s: float) -> None:
+        """Set the gauges of the audit: how many places are broken, by invariant, and when that was found out."""
+        for name, count in broken.items():
+            self._broken.labels(name).set(count)
+        self._audited_at.set(at_s)

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from gateway.access import Grant, GrantState, current, horizon_s
+from gateway.access import Grant, GrantState, current, horizon_s, is_let_through
 from gateway.clock import Clock
+from gateway.compensation import RouterWatch
 from gateway.errors import GatewayError, RouterUnreachable
 from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
 from gateway.hotspot.base import MarkedRow, Snapshot
@@ -23,6 +24,7 @@ from gateway.settlement import Settlement
 from gateway.store import access as grant_rows
 from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
+from gateway.store import rescues
 from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
@@ -143,23 +145,46 @@ class Close:
 
     async def run_once(self) -> float | None:
         """End every grant that is due, and say how long it is until the next one."""
-        grants = await self._db.read(
-            lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE, GrantState.ENDING)
+        grants, in_doubt = await self._db.read(
+            lambda tx: (
+                grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE, GrantState.ENDING),
+                rescues.is_unsettled(tx),
+            )
         )
         now_s = self._clock.wall_s()
         due = sorted((grant for grant in grants if grant.ends_s <= now_s or grant.state is GrantState.ENDING), key=_ends_s)
+        postponed = await self._shown_longer(due) if due and in_doubt else []
+        due = [grant for grant in due if grant not in postponed]
         retry_s = await _each((grant, self._gate.end(grant, grant.ended_because or "time")) for grant in due)
-        waits = [grant.ends_s - self._clock.wall_s() for grant in grants if grant not in due]
+        if due:  # whoever waited behind one that has ended may have moved up
+            grants = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE))
+        handled = {grant.id for grant in (*due, *postponed)}
+        waits = [grant.ends_s - self._clock.wall_s() for grant in grants if grant.id not in handled]
+        waits += [RETRY_S] * bool(postponed)
         return min((wait for wait in (*waits, retry_s) if wait is not None), default=None)
+
+    async def _shown_longer(self, due: Sequence[Grant]) -> list[Grant]:
+        """Those whose device the router lets through for longer: after a damaged card it may know of a later purchase.
+
+        All of them when the router cannot be asked: then it cannot be told to shut anybody out either.
+        """
+        try:
+            seen = await self._gate.hotspot.observe()
+        except GatewayError:
+            return list(due)
+        now_s = self._clock.wall_s() + ACTIVATION_ALLOWANCE_S
+        longer = {row.mac for row in seen.rows if (row.until_epoch_s or 0) > now_s}
+        return [grant for grant in due if grant.mac in longer]
 
 
 class Compare:
     """Watches one router: its pulse, and whether it shows what the database says."""
 
-    def __init__(self, gate: Gate, db: Database, clock: Clock) -> None:
+    def __init__(self, gate: Gate, db: Database, clock: Clock, watch: RouterWatch) -> None:
         self._gate = gate
         self._db = db
         self._clock = clock
+        self._watch = watch
         self.name = f"compare:{gate.router_id}"
         self._booted_at_s: float | None = None
         """When the router started, in our monotonic seconds; None while it is out of sight."""
@@ -169,12 +194,15 @@ class Compare:
     async def run_once(self) -> float | None:
         """Feel the pulse; compare everything when it is time, after a reboot, and whenever the router comes back."""
         try:
-            back = self._note_pulse(await self._gate.hotspot.uptime_s())
+            uptime_s = (await self._gate.hotspot.pulse()).uptime_s
+            await self._watch.answered(uptime_s)  # first what was missed: the comparison then shows the router the new ends
+            back = self._note_pulse(uptime_s)
             if back or self._is_time() or await self._somebody_is_awaited():
                 await self._compare(await self._gate.hotspot.observe())
                 self._compared_at_s = self._clock.monotonic_s()
         except GatewayError as fault:
             self._note_silence(fault)
+            await self._watch.silent()
             return RETRY_S
         return PULSE_S
 
@@ -229,7 +257,8 @@ class Compare:
         live = grant_rows.on_router(tx, router_id, GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING)
         strays = frozenset(mac for mac in seen.strays if grant_rows.is_known(tx, router_id, mac))
         shown = {row.grant_id for row in seen.rows}
-        return live, History(strays, frozenset(shown - grant_rows.known(tx, shown)))
+        unconfirmed, unknown = grant_rows.unconfirmed(tx, router_id), frozenset(shown - grant_rows.known(tx, shown))
+        return live, History(strays, unknown, unconfirmed, in_doubt=rescues.is_unsettled(tx))
 
     async def _mend(self, drift: "Drift") -> None:
         if drift.used_up is not None:
@@ -256,34 +285,51 @@ class History:
     """Of the strays, those that were granted access on this router once: the others are none of our business."""
     unknown_grants: frozenset[str]
     """Grants on our rows that the database does not know: sold before it was restored from a backup."""
+    unconfirmed: frozenset[MacAddress] = frozenset()
+    """Devices that lost something, and nobody knows whether the router was brought along: the daemon may have died of it."""
+    in_doubt: bool = False
+    """Whether an older database has taken the place of a damaged one, and the books are not in order yet: until then the router
+    knows better, and nothing is taken from anybody whose row has not ended."""
 
 
 def drifts(grants: Iterable[Grant], seen: Snapshot, history: History, now_s: float) -> list[Drift]:
     """Both kinds of difference: who should pass and does not, and who passes and should not."""
-    queues, under_way = _by_device(grants)
+    queues, under_way = _by_device(grants, now_s)
     rows: dict[MacAddress, list[MarkedRow]] = {}
     for row in seen.rows:
         if row.mac is not None:
             rows.setdefault(row.mac, []).append(row)
-    found = [drift for mac, queue in queues.items() if (drift := _missing(mac, queue, rows.get(mac, []), seen))]
+    found = [
+        drift
+        for mac, queue in queues.items()
+        if (drift := _difference(mac, queue, rows.get(mac, []), seen)) and not _knows_better(rows.get(mac, []), queue, history)
+    ]
     idle = {mac for mac in rows if mac not in queues and mac not in under_way}
     found += [Drift(mac, "let through without a grant") for mac in idle if not _is_adopted(rows[mac], history, now_s)]
-    strays = history.customers - queues.keys() - under_way
-    return [*found, *(Drift(mac, "online without a user") for mac in strays)]
+    strays = frozenset() if history.in_doubt else history.customers - queues.keys() - under_way
+    found += [Drift(mac, "online without a user") for mac in strays]
+    told = {drift.mac for drift in found}
+    return [*found, *(Drift(mac, "what it lost is not confirmed") for mac in history.unconfirmed - told)]
 
 
-def _by_device(grants: Iterable[Grant]) -> tuple[dict[MacAddress, list[Grant]], set[MacAddress]]:
-    """The active grants of each device, and the devices on which something is under way."""
+def _by_device(grants: Iterable[Grant], now_s: float) -> tuple[dict[MacAddress, list[Grant]], set[MacAddress]]:
+    """The active grants of each device, and the devices on which something is under way: a closing that waits for the disk, too."""
     queues: dict[MacAddress, list[Grant]] = {}
     under_way: set[MacAddress] = set()
     for grant in grants:
         if grant.mac is None:
             continue
-        if grant.state is GrantState.ACTIVE:
+        if grant.state is GrantState.ACTIVE and grant.ends_s > now_s:
             queues.setdefault(grant.mac, []).append(grant)
         else:
             under_way.add(grant.mac)
     return queues, under_way
+
+
+def _difference(mac: MacAddress, queue: list[Grant], shown: list[MarkedRow], seen: Snapshot) -> Drift | None:
+    if is_let_through(queue):
+        return _missing(mac, queue, shown, seen)
+    return Drift(mac, "let through though logged out") if shown or mac in seen.strays else None
 
 
 def _missing(mac: MacAddress, queue: list[Grant], shown: list[MarkedRow], seen: Snapshot) -> Drift | None:
@@ -304,7 +350,14 @@ def _missing(mac: MacAddress, queue: list[Grant], shown: list[MarkedRow], seen: 
 
 def _is_adopted(shown: list[MarkedRow], history: History, now_s: float) -> bool:
     """Whether a row stays although the database knows nothing of it: its time was paid for, and its comment says until when."""
-    return all(row.grant_id in history.unknown_grants and (row.until_epoch_s or 0) > now_s for row in shown)
+    unknown = all(row.grant_id in history.unknown_grants for row in shown)
+    return (unknown or history.in_doubt) and all((row.until_epoch_s or 0) > now_s for row in shown)
+
+
+def _knows_better(shown: list[MarkedRow], queue: list[Grant], history: History) -> bool:
+    """Whether the router shows something that was sold after the state in which the database is."""
+    ends_s = horizon_s(queue) + 2 * ACTIVATION_ALLOWANCE_S
+    return history.in_doubt and any((row.until_epoch_s or 0) > ends_s for row in shown)
 
 
 def _ends_s(grant: Grant) -> float:

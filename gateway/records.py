@@ -1,8 +1,7 @@
 """What was sold: the payments of an owner, and what each bought. Reads only."""
 
 from gateway.catalogue import Owner
-from gateway.settlement import Standing
-from gateway.store import access as grant_rows
+from gateway.settlement import Standing, standing_of
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database, Transaction
 from gateway.store.pages import Page, Span
@@ -20,7 +19,7 @@ class Records:
 
         def work(tx: Transaction) -> Page[Standing]:
             page = payment_rows.page(tx, owner.id, wanted, span)
-            return Page([Standing(payment, grant_rows.of_payment(tx, payment.id)) for payment in page.entries], page.next)
+            return Page([standing_of(tx, payment) for payment in page.entries], page.next)
 
         return await self._db.read(work)
 
@@ -28,7 +27,6 @@ class Records:
         """One payment as we know it, without asking the provider. Raises NotFound, also for somebody else's."""
 
         def work(tx: Transaction) -> Standing:
-            payment = payment_rows.owned(tx, payment_id, owner.id)
-            return Standing(payment, grant_rows.of_payment(tx, payment.id))
+            return standing_of(tx, payment_rows.owned(tx, payment_id, owner.id))
 
         return await self._db.read(work)

@@ -5,20 +5,23 @@ its answer is lost, the payment is looked up at the provider by `gateway.settlem
 """
 
 import asyncio
+import contextlib
 import logging
-import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gateway.access import GrantState, is_let_through
 from gateway.catalogue import Owner, Router, Site, package_on_sale
 from gateway.clock import Clock
 from gateway.errors import (
     Conflict,
     GatewayError,
     Invalid,
+    NotStored,
     ProviderRefused,
     ProviderUnreachable,
     PushOutcomeUnknown,
+    RouterFull,
     TooMany,
     Unavailable,
 )
@@ -28,16 +31,27 @@ from gateway.numbering import parse_phone
 from gateway.packages import Package
 from gateway.payments import INTASEND, PUSH_OPEN_S, Payment, PaymentEvent, PaymentKind, PaymentState
 from gateway.providers.base import InvoiceReport, Provider, PushOrder
+from gateway.references import new_payment_id, reference_of
 from gateway.scheduler import Scheduler
+from gateway.store import access as grant_rows
 from gateway.store import idempotency as key_rows
 from gateway.store import limits as limit_rows
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database, Transaction
+from gateway.store.database import Database, Transaction, Work
 from gateway.store.idempotency import Claim
+from gateway.visitors import no_answer
 
 log = logging.getLogger(__name__)
 
-_ROUTER_RETRY_S = 15  # what a customer is told to wait when the router is down: an outage is noticed and healed in that time
+_FULL_RETRY_S = 120  # what a customer is told to wait when the router is full: within minutes somebody leaves
+
+NOT_IN_ORDER = "The gateway puts its books in order after a damaged card: try again in a minute. You have not been charged."
+_IN_ORDER_RETRY_S = 60  # what a customer is told to wait: the books are read within seconds of IntaSend's first answer
+
+_UNCOUNTED_S = 15.0
+"""Who was let in this short a time ago may be missing in the router's last count: a pulse every 5 s, and the time that it takes."""
+
+_DISK_RETRY_S = 30  # a full disk needs a person, a stalled card half a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,8 @@ class PurchaseRequest:
     """The address that asks, as limits count it."""
     claim: Claim | None = None
     """The idempotency key that it carries."""
+    obstacle: Unavailable | None = None
+    """Why it could not be found out for which device it is: nothing is sold then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,8 @@ class Admitted:
     package: Package
     provider: Provider
     claim: Claim | None = None
+    room: int | None = None
+    """How many more devices the router could let through when it was last asked; None for no limit."""
 
 
 class Sales:
@@ -94,6 +112,10 @@ class Sales:
         raise, Conflict, ProviderRefused and ProviderUnreachable; the error carries the id of the failed payment.
         """
         sale = await self.admit(owner, request, PaymentKind.PUSH)
+        return await asyncio.shield(self._scheduler.in_hand(self._sell(sale)))
+
+    async def _sell(self, sale: Admitted) -> Purchase:
+        """Record and push, in one task that nobody cancels: a payment that is recorded without its push would hold the phone."""
         payment = await self.record(sale)
         if payment.id != sale.draft.id:
             return Purchase(await self._pushed(payment), repeated=True)
@@ -118,24 +140,25 @@ class Sales:
         package = package_on_sale(router, request.package_id)
         draft = replace(self._draft(owner, package, request, _phone(request.phone)), kind=kind)
         try:
-            provider = self._admit(draft, router, package)
+            provider = self._admit(draft, router, package, request.obstacle)
             draft = replace(draft, credential_id=self._site.selling_with.get(owner.id))
         except GatewayError as refusal:
             raise await self._refused(draft, refusal, request.claim) from None
-        return Admitted(draft, router, package, provider, request.claim)
+        return Admitted(draft, router, package, provider, request.claim, self._site.hotspot(router.id).room)
 
     async def record(self, sale: Admitted) -> Payment:
         """Record the payment as about to be sent out; for a second tap the payment that is there already.
 
-        Raises Conflict for a phone with an open prompt, TooMany beyond the limits: that refusal is recorded, too.
+        Raises Conflict for a phone with an open prompt; TooMany beyond the limits, and Unavailable when the router has no room:
+        these refusals are recorded, too.
         """
         try:
             return await self._db.write(lambda tx: _claim(tx, sale))
-        except TooMany as refusal:
+        except (TooMany, Unavailable) as refusal:
             raise await self._refused(sale.draft, refusal, sale.claim) from None
 
     def _draft(self, owner: Owner, package: Package, request: PurchaseRequest, phone: PhoneNumber) -> Payment:
-        now_s, payment_id = self._clock.wall_s(), str(uuid.uuid4())
+        now_s, payment_id = self._clock.wall_s(), new_payment_id(self._site.tag)
         return Payment(
             id=payment_id,
             owner_id=owner.id,
@@ -146,7 +169,7 @@ class Sales:
             duration=package.duration,
             method=request.method,
             provider=INTASEND,
-            api_ref=f"HG-{uuid.UUID(payment_id).hex.upper()}",
+            api_ref=reference_of(payment_id),
             mac=request.mac,
             ip=request.ip,
             asked_from=request.asked_from,
@@ -154,7 +177,7 @@ class Sales:
             updated_at_s=now_s,
         )
 
-    def _admit(self, draft: Payment, router: Router, package: Package) -> Provider:
+    def _admit(self, draft: Payment, router: Router, package: Package, obstacle: Unavailable | None) -> Provider:
         """Everything that can be wrong before money is asked for."""
         if draft.method != "mpesa":
             raise Invalid(f'Payment method "{draft.method}" is not supported: use "mpesa"')
@@ -163,11 +186,14 @@ class Sales:
         if not package.price.is_whole:
             raise Invalid("M-Pesa takes whole shillings only: the price of this package has to be changed")
         provider = self._site.provider(draft.owner_id)
+        if draft.owner_id in self._site.in_doubt:
+            raise Unavailable(NOT_IN_ORDER, retry_after_s=_IN_ORDER_RETRY_S)
+        if obstacle is not None:
+            raise obstacle
         if self._site.hotspot(router.id).reachable is False:
-            raise Unavailable(
-                "The WiFi router does not answer at the moment. You have not been charged: try again soon.",
-                retry_after_s=_ROUTER_RETRY_S,
-            )
+            raise no_answer()
+        if not draft.is_link:
+            provider.admit_push()
         return provider
 
     async def _refused(self, draft: Payment, refusal: GatewayError, claim: Claim | None) -> GatewayError:
@@ -204,14 +230,31 @@ class Sales:
             raise
         else:
             log.info("prompt sent, IntaSend invoice %s", report.invoice_id, extra=_ids(payment, "pushed"))
-            return await self._db.write(lambda tx: _accept(tx, payment.id, report, self._clock.wall_s()))
+            return await self.keep(lambda tx: _accept(tx, payment.id, report, self._clock.wall_s()))
         finally:
             del self._pushes[payment.id]
             self._scheduler.wake("settle")
 
     async def _note(self, payment: Payment, event: PaymentEvent, reason: str, **facts: Any) -> Payment:
         now_s = self._clock.wall_s()
-        return await self._db.write(lambda tx: payment_rows.meet(tx, payment.id, event, now_s, {"reason": reason}, **facts))
+        return await self.keep(lambda tx: payment_rows.meet(tx, payment.id, event, now_s, {"reason": reason}, **facts))
+
+    async def keep(self, answer: Work[Payment]) -> Payment:
+        """Write down what the provider answered. Nobody says it again: what the disk does not take now, it is offered later.
+
+        Raises NotStored while the disk does not take it.
+        """
+        try:
+            return await self._db.write(answer)
+        except NotStored:
+            self._scheduler.in_hand(self._keep_later(answer))
+            raise
+
+    async def _keep_later(self, answer: Work[Payment]) -> Payment:
+        while True:
+            await self._clock.sleep(_DISK_RETRY_S)
+            with contextlib.suppress(NotStored):  # told in the log, each time
+                return await self._db.write(answer)
 
 
 def _phone(text: str) -> PhoneNumber:
@@ -227,6 +270,7 @@ def _claim(tx: Transaction, sale: Admitted) -> Payment:
     held = None if draft.is_link else payment_rows.open_for_phone(tx, draft.phone, draft.created_at_s - PUSH_OPEN_S)
     if held is None:
         _demand_patience(tx, draft)
+        _demand_room(tx, draft, sale.room)
         _insert(tx, draft, sale.claim)
         return payment_rows.change(tx, draft, PaymentEvent.PUSH, draft.created_at_s, pushed_at_s=draft.created_at_s)
     if (held.owner_id, held.package_id, held.mac or held.ip) == (draft.owner_id, draft.package_id, draft.mac or draft.ip):
@@ -246,6 +290,27 @@ def _demand_patience(tx: Transaction, draft: Payment) -> None:
     if wait is not None:
         wait_s = wait.seconds(draft.created_at_s)
         raise TooMany(f"{wait.reason}: try again in {in_words(wait_s)}. You have not been charged.", retry_after_s=wait_s)
+
+
+def _demand_room(tx: Transaction, draft: Payment, room: int | None) -> None:
+    """Raise Unavailable when the router will have no room for the device by the time that it has paid.
+
+    One that is let through already needs none. Whoever was asked for money before, has paid, or was let in since the router was
+    last asked, takes his place first.
+    """
+    is_online = draft.mac is not None and is_let_through(grant_rows.queue(tx, draft.router_id, draft.mac))
+    if room is None or draft.is_link or is_online:
+        return
+    now_s = draft.created_at_s
+    opened = grant_rows.on_router(tx, draft.router_id, GrantState.OWED, GrantState.ACTIVE)
+    ahead = {grant.mac or grant.ip for grant in opened if (grant.starts_at_s or now_s) > now_s - _UNCOUNTED_S}
+    ahead |= {payment.mac or payment.ip for payment in payment_rows.open_on_router(tx, draft.router_id, now_s - PUSH_OPEN_S)}
+    if room <= len(ahead - {draft.mac or draft.ip}):
+        raise RouterFull(
+            "The WiFi is full at the moment: as many devices are online as the router may serve. "
+            "You have not been charged: try again in a few minutes.",
+            retry_after_s=_FULL_RETRY_S,
+        )
 
 
 def _insert(tx: Transaction, draft: Payment, claim: Claim | None) -> None:

@@ -1,8 +1,9 @@
 """Background work: named jobs, the one loop around them, and what is in hand when the daemon stops.
 
 A job has `run_once`, which does what is to be done now and says in how many seconds there may be more. Whoever creates work for a
-job wakes it by name. What a job expects to go wrong it handles itself; anything else ends the daemon loudly, and the service
-manager starts it again: a gateway without its closing job must not look alive.
+job wakes it by name. What a job expects to go wrong it handles itself, and a disk that takes nothing makes it run again later;
+anything else ends the daemon loudly, and the service manager starts it again: a gateway without its closing job must not look
+alive.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 from gateway.clock import Clock
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, NotStored
 
 T = TypeVar("T")
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 60.0
 """No job sleeps longer: a clock that was stepped is noticed within a minute."""
+
+STORE_AGAIN_S = 5.0
+"""How soon a job whose result the disk did not take runs again: as soon as the heartbeat finds out whether the disk is well."""
 
 
 class Job(Protocol):
@@ -42,7 +46,8 @@ class Scheduler:
         self._woken: dict[str, asyncio.Event] = {}
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._in_hand: set[asyncio.Task[Any]] = set()
-        self._busy: set[str] = set()
+        self._began_at_s: dict[str, float] = {}
+        """When each job that is running now began its run, in monotonic seconds."""
         self._died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def add(self, job: Job) -> None:
@@ -67,6 +72,15 @@ class Scheduler:
         """Whether every job is waiting for its time, and nothing is in hand."""
         return not (self._busy or self._in_hand or any(woken.is_set() for woken in self._woken.values()))
 
+    def running_s(self) -> dict[str, float]:
+        """For how long each job that is running now has been at it; a job that waits for its time is left out."""
+        now_s = self._clock.monotonic_s()
+        return {name: now_s - began_at_s for name, began_at_s in self._began_at_s.items()}
+
+    @property
+    def _busy(self) -> set[str]:
+        return set(self._began_at_s)
+
     def wake(self, name: str) -> None:
         """There is work for this job now. Does nothing for a job that is not there."""
         if name in self._woken:
@@ -83,6 +97,12 @@ class Scheduler:
         """Wait until a job dies; raises what killed it."""
         await self._died
 
+    def fail(self, fault: Exception) -> None:
+        """End the daemon as if a job had died: for what makes going on worse than starting again."""
+        if not self._died.done():
+            log.critical("the gateway cannot go on: %s", fault, extra={"action": "cannot_go_on"})
+            self._died.set_exception(fault)
+
     async def stop(self, grace_s: float) -> None:
         """End every loop, and wait that long for what is in hand."""
         for name in list(self._loops):
@@ -97,11 +117,13 @@ class Scheduler:
         woken = self._woken[job.name]
         while True:
             woken.clear()
-            self._busy.add(job.name)
+            self._began_at_s[job.name] = self._clock.monotonic_s()
             try:
                 pause_s = await job.run_once()
+            except NotStored:  # told by the database; a full disk heals without a restart, which would lose the readiness to close
+                pause_s = STORE_AGAIN_S
             finally:
-                self._busy.discard(job.name)
+                del self._began_at_s[job.name]
             if _is_cancelled():
                 return
             await self._pause(woken, LONGEST_PAUSE_S if pause_s is None else min(pause_s, LONGEST_PAUSE_S))

@@ -7,21 +7,23 @@ change in one transaction.
 
 import asyncio
 import logging
-import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.access import Grant, owes_grant
 from gateway.catalogue import Owner, Site
 from gateway.clock import Clock
+from gateway.debts import Debt
 from gateway.errors import Denied, GatewayError, Invalid, NotFound, ProviderRefused, ProviderUnreachable
 from gateway.payments import INTASEND, Payment, PaymentEvent, PaymentState, advance
 from gateway.providers.base import InvoiceReport, LinkProvider, LinkReport, Reported, WebhookHint
+from gateway.references import grant_id_of
 from gateway.scheduler import Scheduler
 from gateway.store import access as grant_rows
 from gateway.store import events
 from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
+from gateway.store import refunds as debt_rows
 from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class Standing:
 
     payment: Payment
     grant: Grant | None
+    debts: tuple[Debt, ...] = ()
+    """What is, or was, owed back for it, oldest first."""
 
 
 class Settlement:
@@ -75,6 +79,13 @@ class Settlement:
                 await self.settle(payment_id)
             except (NotFound, ProviderRefused, ProviderUnreachable) as fault:
                 log.warning("IntaSend could not be asked: %s", fault, extra=_ids(payment, "check_failed"))
+        return await self.standing(payment_id)
+
+    async def standing(self, payment_id: str) -> Standing:
+        """The payment as we know it, at once: a page that is looked at every few seconds leaves the asking to the poller.
+
+        Raises NotFound.
+        """
         return await self._db.read(lambda tx: _standing(tx, payment_id))
 
     async def take_webhook(self, body: bytes) -> None:
@@ -140,10 +151,11 @@ class Settlement:
             payment = await self.apply_link_report(payment.id, link)
         for report in await links.payments(payment.api_ref):
             if report.reported is Reported.PAID or (report.reported is Reported.UNRECOGNISED and payment.is_undecided):
-                payment = await self._apply_link_payment(payment, report)
+                payment = await self.apply_found(payment, report)
         return payment
 
-    async def _apply_link_payment(self, payment: Payment, report: InvoiceReport) -> Payment:
+    async def apply_found(self, payment: Payment, report: InvoiceReport) -> Payment:
+        """Apply an invoice that was found under the payment's reference: through a link, money can come more than once."""
         if not is_surplus(payment, report):
             return await self.apply_provider_report(payment.id, report)
         if await self._db.write(lambda tx: link_rows.keep_surplus(tx, payment, report, self._clock.wall_s())):
@@ -255,7 +267,7 @@ def _facts(payment: Payment, event: PaymentEvent, report: InvoiceReport, now_s: 
 
 def _owed(payment: Payment, now_s: float) -> Grant:
     return Grant(
-        id=str(uuid.uuid4()),
+        id=grant_id_of(payment.id),
         payment_id=payment.id,
         owner_id=payment.owner_id,
         router_id=payment.router_id,
@@ -281,7 +293,12 @@ def _is_news(payment: Payment, hint: WebhookHint) -> bool:
 
 
 def _standing(tx: Transaction, payment_id: str) -> Standing:
-    return Standing(payment_rows.get(tx, payment_id), grant_rows.of_payment(tx, payment_id))
+    return standing_of(tx, payment_rows.get(tx, payment_id))
+
+
+def standing_of(tx: Transaction, payment: Payment) -> Standing:
+    """A payment, and what became of it."""
+    return Standing(payment, grant_rows.of_payment(tx, payment.id), tuple(debt_rows.of_payment(tx, payment.id)))
 
 
 def _log_outcome(payment: Payment, report: InvoiceReport) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.hotspot.base import Device, MarkedRow, Snapshot, WantedAccess
+from gateway.hotspot.base import Device, MarkedRow, Pulse, Snapshot, WantedAccess
 from gateway.identity import IpAddress, MacAddress
 
 
@@ -11,9 +11,12 @@ class FakeHotspot:
 
     def __init__(self, *devices: Device) -> None:
         self.reachable: bool | None = True
+        self.room: int | None = None
         self.devices = {device.mac: device for device in devices}
         self.shown: dict[MacAddress, WantedAccess] = {}
         self.used_up: set[MacAddress] = set()
+        self.used_bytes: dict[MacAddress, int] = {}
+        """What was counted on the row of a device that is shown."""
         self.strays: tuple[MacAddress, ...] = ()
         self.fault: Exception | None = None
         self.faults: dict[MacAddress, Exception] = {}
@@ -42,12 +45,13 @@ class FakeHotspot:
         await self._answer(mac)
         self.deeds.append(("shut_out", mac))
         self.shown.pop(mac, None)
+        self.used_bytes.pop(mac, None)
         self.strays = tuple(stray for stray in self.strays if stray != mac)
 
-    async def uptime_s(self) -> int:
+    async def pulse(self) -> Pulse:
         """See `Hotspot`."""
         await self._answer(None)
-        return self.booted_s
+        return Pulse(self.booted_s)
 
     async def observe(self) -> Snapshot:
         """See `Hotspot`."""
@@ -60,8 +64,10 @@ class FakeHotspot:
                 mac,
                 online=mac in self.devices,
                 used_up=mac in self.used_up,
+                left_bytes=None if limit is None else max(0, limit - self.used_bytes.get(mac, 0)),
             )
             for mac, wanted in self.shown.items()
+            for limit in [wanted.data_limit_bytes]
         )
         return Snapshot(self.booted_s, rows, self.strays, frozenset(self.devices))
 

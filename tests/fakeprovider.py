@@ -4,8 +4,20 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+from gateway.errors import PushOutcomeUnknown
 from gateway.payments import Payment
-from gateway.providers.base import Circuit, InvoiceReport, LinkOrder, LinkReport, PushOrder, Reported, WebhookHint
+from gateway.providers.base import (
+    Circuit,
+    InvoiceReport,
+    LinkOrder,
+    LinkReport,
+    PushOrder,
+    Refunding,
+    RefundOrder,
+    RefundReport,
+    Reported,
+    WebhookHint,
+)
 
 
 def report(payment: Payment, reported: Reported = Reported.WAITING, **changes: Any) -> InvoiceReport:
@@ -70,6 +82,68 @@ class FakeLinks:
         return [said for said in self.reports if said.api_ref == api_ref]
 
 
+class FakeInvoices:
+    """A `gateway.providers.base.InvoiceList` without a network; it tells what `FakeProvider.say` was told."""
+
+    def __init__(self, provider: "FakeProvider") -> None:
+        self._provider = provider
+        self.asked_since_s: list[float] = []
+
+    async def since(self, at_s: float) -> list[InvoiceReport]:
+        """See `InvoiceList`."""
+        self.asked_since_s.append(at_s)
+        await self._provider.answer("the list")
+        found = [said for said in self._provider.reports.values() if said.created_at_s is None or said.created_at_s > at_s]
+        return sorted(found, key=lambda said: said.created_at_s or at_s, reverse=True)
+
+
+class FakeRefunds:
+    """A `gateway.providers.base.RefundProvider` without a network."""
+
+    def __init__(self) -> None:
+        self.orders: list[RefundOrder] = []
+        self.known: dict[str, RefundReport] = {}
+        """By invoice: what the provider has, whatever it answered."""
+        self.fault: Exception | None = None
+        """Raised by `request`."""
+        self.loses_answers = False
+        """Takes the request and says nothing."""
+        self.read_fault: Exception | None = None
+        self.pause: asyncio.Event | None = None
+        """Until it is set, no request is answered."""
+
+    async def request(self, order: RefundOrder) -> RefundReport:
+        """See `RefundProvider`."""
+        self.orders.append(order)
+        if self.pause is not None:
+            await self.pause.wait()
+        if self.fault is not None:
+            raise self.fault
+        self.say(order.invoice_id, Refunding.WAITING)
+        if self.loses_answers:
+            raise PushOutcomeUnknown("no answer")
+        return self.known[order.invoice_id]
+
+    async def report(self, refund_id: str, invoice_id: str) -> RefundReport:
+        """See `RefundProvider`."""
+        await asyncio.sleep(0)
+        if self.read_fault is not None:
+            raise self.read_fault
+        assert self.known[invoice_id].refund_id == refund_id
+        return self.known[invoice_id]
+
+    async def find(self, invoice_id: str) -> RefundReport | None:
+        """See `RefundProvider`."""
+        await asyncio.sleep(0)
+        if self.read_fault is not None:
+            raise self.read_fault
+        return self.known.get(invoice_id)
+
+    def say(self, invoice_id: str, refunding: Refunding) -> None:
+        """From now on, of the request for that invoice."""
+        self.known[invoice_id] = RefundReport(f"CB-{invoice_id}", invoice_id, refunding, refunding.value.upper())
+
+
 class FakeProvider:
     """A `gateway.providers.base.Provider` without a network."""
 
@@ -86,6 +160,8 @@ class FakeProvider:
         self.hint: WebhookHint | None = None
         self.circuit = Circuit.CLOSED
         self.links = FakeLinks()
+        self.refunds = FakeRefunds()
+        self.invoices = FakeInvoices(self)
 
     def say(self, payment: Payment, reported: Reported, **changes: Any) -> InvoiceReport:
         """From now on."""
@@ -93,25 +169,29 @@ class FakeProvider:
         self.reports[said.invoice_id] = said
         return said
 
+    def admit_push(self) -> None:
+        """See `Provider`."""
+
     async def push(self, order: PushOrder) -> InvoiceReport:
         """See `Provider`."""
         raise AssertionError(f"nobody pushes here: {order}")
 
     async def report(self, invoice_id: str) -> InvoiceReport:
         """See `Provider`."""
-        await self._answer(invoice_id)
+        await self.answer(invoice_id)
         return self.reports[invoice_id]
 
     async def find(self, api_ref: str) -> InvoiceReport | None:
         """See `Provider`."""
-        await self._answer(api_ref)
+        await self.answer(api_ref)
         return next((said for said in self.reports.values() if said.api_ref == api_ref), None)
 
     def read_webhook(self, body: bytes) -> WebhookHint | None:
         """See `Provider`."""
         return self.hint if body == b"ours" else None
 
-    async def _answer(self, about: str) -> None:
+    async def answer(self, about: str) -> None:
+        """Do what every answer has in common."""
         self.asked.append(about)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

@@ -66,6 +66,18 @@ Recorder = Callable[[Exchange], None]
 """Is told of each exchange that has ended; returns at once and never raises."""
 
 
+class Witness(Protocol):
+    """Hears what a provider's server lets us know about the time: it has a clock that is right, most probably."""
+
+    def hear_date(self, date_s: float) -> None:
+        """Its clock shows that moment, in seconds since 1970. Only said of a server whose certificate was verified."""
+        ...
+
+    def hear_certificate(self) -> None:
+        """Its certificate is not valid yet, or not any more, by our machine's clock."""
+        ...
+
+
 class Reported(Enum):
     """What the provider says about an invoice, in our words."""
 
@@ -107,6 +119,10 @@ class InvoiceReport:
     failed_reason: str | None = None
     raw: dict[str, Any] = field(default_factory=dict)
     """The answer for the event log, secrets removed and phone number masked."""
+    payer: PhoneNumber | None = None
+    """The phone that was asked; None where it was no phone, or no Kenyan one."""
+    created_at_s: float | None = None
+    """When the provider recorded it, in seconds since 1970 by the provider's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +184,77 @@ class LinkProvider(Protocol):
         ...
 
 
+class Refunding(Enum):
+    """What the provider says about a request for a refund, in our words."""
+
+    WAITING = "waiting"
+    RETURNED = "returned"
+    DECLINED = "declined"
+    UNRECOGNISED = "unrecognised"
+    """A word that we do not know: changes nothing, the operator is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """Money to be given back: of one invoice, at most what was paid by it."""
+
+    invoice_id: str
+    amount: Money
+    details: str
+    """For the provider's people, who decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundReport:
+    """The provider's record of a request for a refund."""
+
+    refund_id: str
+    invoice_id: str
+    refunding: Refunding
+    word: str
+    """The provider's own word for the state, as received."""
+    raw: dict[str, Any] = field(default_factory=dict)
+    """The answer for the event log, secrets removed and phone number masked."""
+
+
+class RefundProvider(Protocol):
+    """Asking back what was paid into one owner's account."""
+
+    async def request(self, order: RefundOrder) -> RefundReport:
+        """Ask for it. Never call twice for one invoice.
+
+        Raises ProviderRefused, ProviderUnreachable (nothing was asked) or PushOutcomeUnknown (the provider may have it).
+        """
+        ...
+
+    async def report(self, refund_id: str, invoice_id: str) -> RefundReport:
+        """How a request stands. Raises ProviderUnreachable or ProviderRefused; neither says anything about the money."""
+        ...
+
+    async def find(self, invoice_id: str) -> RefundReport | None:
+        """Look for a request whose answer was lost; None when the provider's list does not hold it. Raises like `report`."""
+        ...
+
+
+class InvoiceList(Protocol):
+    """Every payment that was ever begun at one owner's account, whoever asked for it."""
+
+    async def since(self, at_s: float) -> list[InvoiceReport]:
+        """All that were recorded after that moment by the provider's clock, newest first, and perhaps some older ones.
+
+        Raises ProviderUnreachable or ProviderRefused, also when the list could not be read that far: half a list says nothing
+        about what is not in it.
+        """
+        ...
+
+
 class Provider(Protocol):
     """One owner's account at a payment provider."""
+
+    @property
+    def invoices(self) -> InvoiceList:
+        """The provider's own books: what our database is compared with."""
+        ...
 
     @property
     def links(self) -> LinkProvider:
@@ -177,8 +262,20 @@ class Provider(Protocol):
         ...
 
     @property
+    def refunds(self) -> RefundProvider:
+        """How money is asked back."""
+        ...
+
+    @property
     def circuit(self) -> Circuit:
         """Whether it is asked at the moment. While it is not, everything that would ask raises ProviderUnreachable at once."""
+        ...
+
+    def admit_push(self) -> None:
+        """Say now what `push` would say without asking the provider; returns when it would ask.
+
+        Raises ProviderUnreachable while the circuit is open, and KeysRejected for keys that were rejected a moment ago.
+        """
         ...
 
     async def push(self, order: PushOrder) -> InvoiceReport:

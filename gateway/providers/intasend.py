@@ -12,12 +12,14 @@ import aiohttp
 from intasend.client import get_service_url
 
 from gateway.errors import GatewayError, ProviderRefused, PushOutcomeUnknown
-from gateway.providers.base import Circuit, Environment, InvoiceReport, ProviderAccount, PushOrder, Recorder, WebhookHint
+from gateway.providers.base import Circuit, Environment, InvoiceReport, ProviderAccount, PushOrder, Recorder, WebhookHint, Witness
 from gateway.providers.intasend_answers import WORDS, as_text, invoice_of, invoice_report, newest_first, parse_object, pick, redact
+from gateway.providers.intasend_invoices import IntaSendInvoices
 from gateway.providers.intasend_keys import contradiction, demand_usable
 from gateway.providers.intasend_links import CURRENCY, IntaSendLinks, link_lost
 from gateway.providers.intasend_lists import read_list
-from gateway.providers.intasend_sdk import AwaitableCollect, AwaitableLinks, AwaitableSdk, read_lost
+from gateway.providers.intasend_refunds import IntaSendRefunds, refund_lost
+from gateway.providers.intasend_sdk import AwaitableChargebacks, AwaitableCollect, AwaitableLinks, AwaitableSdk, read_lost
 from gateway.providers.intasend_transport import Transport
 from gateway.providers.upstream import READ_TRIES, Door, Line, Upstream
 
@@ -37,8 +39,9 @@ class IntaSend:
     """One owner's account at IntaSend (see `gateway.providers.base.Provider`).
 
     `http` is the pooled client of the whole daemon; who made it closes it. Deadlines are in seconds and hold for one exchange.
-    Without an `upstream` each question is sent once, whatever became of those before it. `record` is told of each exchange.
-    Raises Invalid for keys that cannot stand in an HTTP header, or contradict each other or their environment.
+    Without an `upstream` each question is sent once, whatever became of those before it. `record` is told of each exchange, and
+    `witness` of what IntaSend's clock shows. Raises Invalid for keys that cannot stand in an HTTP header, or contradict each other
+    or their environment.
     """
 
     def __init__(
@@ -50,20 +53,27 @@ class IntaSend:
         read_deadline_s: float = READ_DEADLINE_S,
         upstream: Upstream | None = None,
         record: Recorder | None = None,
+        witness: Witness | None = None,
     ) -> None:
         demand_usable(account)
         base_url = account.base_url or get_service_url("", account.environment is Environment.SANDBOX)
         base_url = base_url.rstrip("/") + "/"
         self._challenge = account.webhook_challenge
         self._upstream = upstream
-        reading = self._reads(Transport(http, base_url, read_deadline_s, read_lost, record))
-        selling = partial(Transport, http, base_url, push_deadline_s, record=record)
-        self._pushing = AwaitableCollect(self._sells(selling(lost=_push_lost)), account)
+        reading = self._reads(Transport(http, base_url, read_deadline_s, read_lost, record, witness))
+        selling = partial(Transport, http, base_url, push_deadline_s, record=record, witness=witness)
+        self._push_line = self._sells(selling(lost=_push_lost))
+        self._pushing = AwaitableCollect(self._push_line, account)
         self._reading = AwaitableCollect(reading, account)
         self._links = IntaSendLinks(
             making=AwaitableLinks(self._sells(selling(lost=link_lost)), account),
             reading=AwaitableLinks(reading, account),
         )
+        self._refunds = IntaSendRefunds(
+            making=AwaitableChargebacks(self._sells(selling(lost=refund_lost)), account),
+            reading=AwaitableChargebacks(reading, account),
+        )
+        self._invoices = IntaSendInvoices(self._reading)
 
     @property
     def links(self) -> IntaSendLinks:
@@ -71,9 +81,24 @@ class IntaSend:
         return self._links
 
     @property
+    def invoices(self) -> IntaSendInvoices:
+        """See `Provider.invoices`."""
+        return self._invoices
+
+    @property
+    def refunds(self) -> IntaSendRefunds:
+        """See `Provider.refunds`."""
+        return self._refunds
+
+    @property
     def circuit(self) -> Circuit:
         """See `Provider.circuit`."""
         return Circuit.CLOSED if self._upstream is None else self._upstream.circuit
+
+    def admit_push(self) -> None:
+        """See `Provider.admit_push`."""
+        if isinstance(self._push_line, Door):
+            self._push_line.admit()
 
     async def push(self, order: PushOrder) -> InvoiceReport:
         """See `Provider.push`. Also raises ProviderRefused, with nothing sent, for cents or another currency than KES."""

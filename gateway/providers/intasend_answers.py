@@ -6,11 +6,14 @@ endpoints and years (facts, payments 0.9 and 1.2), so a field of the wrong type 
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
+from gateway.identity import PhoneNumber
+from gateway.numbering import parse_phone
 from gateway.providers.base import InvoiceReport, Reported
 
 WORDS = {
@@ -79,6 +82,8 @@ def invoice_report(document: dict[str, Any]) -> InvoiceReport | None:
         failed_code=as_text(invoice.get("failed_code")),
         failed_reason=as_text(invoice.get("failed_reason")),
         raw=redact(document),
+        payer=_payer(invoice),
+        created_at_s=created_at_s(invoice),
     )
 
 
@@ -182,6 +187,22 @@ def _receipt(invoice: dict[str, Any]) -> str | None:
 def created_at(entry: dict[str, Any]) -> str:
     """IntaSend's times are ISO 8601 and all in +03:00 (facts, payments 1.2): as text they sort as they follow."""
     return as_text(invoice_of(entry).get("created_at")) or ""
+
+
+def created_at_s(entry: dict[str, Any]) -> float | None:
+    """The same in seconds since 1970; None for what is no moment, or does not say in which zone."""
+    try:
+        moment = datetime.fromisoformat(created_at(entry))
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()
+
+
+def _payer(invoice: dict[str, Any]) -> PhoneNumber | None:
+    try:
+        return parse_phone(as_text(invoice.get("account")) or "")
+    except ValueError:  # paid by card, or from abroad
+        return None
 
 
 def _reason(error: dict[str, Any]) -> str | None:

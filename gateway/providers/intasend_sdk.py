@@ -6,7 +6,7 @@ success. `AwaitableSdk` replaces that one method; all else stays the SDK's.
 
 from typing import Any
 
-from intasend import Collect, PaymentLinks
+from intasend import Chagebacks, Collect, PaymentLinks
 from intasend.client import APIBase
 
 from gateway.errors import GatewayError, ProviderUnreachable
@@ -39,6 +39,10 @@ class AwaitableCollect(AwaitableSdk, Collect):  # type: ignore[misc]
 
 class AwaitableLinks(AwaitableSdk, PaymentLinks):  # type: ignore[misc]
     """The SDK's payment links."""
+
+
+class AwaitableChargebacks(AwaitableSdk, Chagebacks):  # type: ignore[misc]
+    """The SDK's requests for refunds, whose class it misspells."""
 
 
 def read_lost(what: str) -> GatewayError:

@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 
 from gateway.errors import GatewayError, KeysRejected, ProviderRefused, ProviderUnreachable
-from gateway.providers.base import Recorder
+from gateway.providers.base import Recorder, Witness
 from gateway.providers.intasend_answers import parse_object, refusal
 from gateway.providers.intasend_exchanges import exchange_of, note
 
@@ -41,6 +42,8 @@ _NOT_SENT = (
     aiohttp.ClientHttpProxyError,
     aiohttp.InvalidURL,
 )
+_NOT_VALID_NOW = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED (openssl-verification-options(1))."""
 _BROKEN = (aiohttp.ClientError, OSError)  # TimeoutError is an OSError
 _AVAILABLE_IN = re.compile(r"available in (\d+) second", re.ASCII)
 
@@ -60,7 +63,8 @@ class Transport:
     """Sends the SDK's requests through a pooled client.
 
     `deadline_s` bounds a whole exchange in seconds. `lost` makes the error for a request that was sent and got no usable answer,
-    from a few words that say why: for a push that is another thing than for a read. `record` is told of each exchange.
+    from a few words that say why: for a push that is another thing than for a read. `record` is told of each exchange,
+    `witness` of the time that the other side knows.
     """
 
     http: aiohttp.ClientSession
@@ -68,6 +72,7 @@ class Transport:
     deadline_s: float
     lost: Callable[[str], GatewayError]
     record: Recorder | None = None
+    witness: Witness | None = None
 
     async def exchange(self, method: str, endpoint: str, payload: Any, headers: dict[str, str]) -> dict[str, Any]:
         """The JSON object of a 2xx answer.
@@ -79,7 +84,7 @@ class Transport:
             answer = await self._ask(method, endpoint, payload, headers)
         except _NOT_SENT as error:
             self._tell(method, endpoint, payload, type(error).__name__)
-            raise ProviderUnreachable("IntaSend cannot be reached at the moment; nothing was sent") from None
+            raise self._not_sent(error) from None
         except _BROKEN as error:
             self._tell(method, endpoint, payload, type(error).__name__)
             raise self.lost(self._what_broke(error)) from None
@@ -98,12 +103,35 @@ class Transport:
             max_redirects=REDIRECTS_MAX,
             raise_for_status=False,
         ) as response:
+            self._hear_date(response)
             return Answer(
                 status=response.status,
                 document=parse_object(await _read(response)),
                 retry_after=response.headers.get("Retry-After"),
                 redirected_away=any(step.url.origin() != response.url.origin() for step in response.history),
             )
+
+    def _not_sent(self, error: Exception) -> ProviderUnreachable:
+        """A certificate that is not valid now tells of a wrong clock, most often ours, and looks like a dead uplink otherwise."""
+        cause = getattr(error, "certificate_error", None)
+        if getattr(cause, "verify_code", None) not in _NOT_VALID_NOW:
+            return ProviderUnreachable("IntaSend cannot be reached at the moment; nothing was sent")
+        if self.witness is not None:
+            self.witness.hear_certificate()
+        return ProviderUnreachable(
+            "IntaSend's certificate is not valid at the time that this gateway's clock shows: the clock is wrong, see timedatectl; "
+            "nothing was sent"
+        )
+
+    def _hear_date(self, response: aiohttp.ClientResponse) -> None:
+        """Only over TLS: anybody in between can say what time it is."""
+        if self.witness is None or response.url.scheme != "https":
+            return
+        try:
+            date_s = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        except (ValueError, OverflowError):  # none, or nonsense: it says nothing
+            return
+        self.witness.hear_date(date_s)
 
     def _judge(self, answer: Answer) -> dict[str, Any]:
         if answer.redirected_away:

@@ -149,7 +149,7 @@ class Door:
         """See `Line`. Also raises ProviderUnreachable and KeysRejected with nothing sent, when asking would be in vain."""
         began_s, tries = self._now_s, 0
         while True:
-            self._admit()
+            self.admit()
             tries += 1
             try:
                 return await self._ask(lambda: self._line.exchange(method, endpoint, payload, headers))
@@ -160,7 +160,8 @@ class Door:
                     raise
             await self._upstream.clock.sleep(pause_s)
 
-    def _admit(self) -> None:
+    def admit(self) -> None:
+        """Say whether the next request would be sent. Raises ProviderUnreachable and KeysRejected when it would be in vain."""
         wait_s = self._upstream.seconds_to_wait()
         if wait_s > 0:
             raise ProviderUnreachable(self._closed, retry_after_s=math.ceil(wait_s))

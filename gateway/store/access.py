@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from gateway.access import Grant, GrantEvent, GrantState, advance
+from gateway.access import Grant, GrantEvent, GrantState, advance, stepped
 from gateway.errors import NotFound
 from gateway.identity import Duration, IpAddress, MacAddress
 from gateway.store import events
@@ -15,7 +15,7 @@ from gateway.store.table import Row, Table
 _GRANTS = Table(
     "access_grant",
     "id payment_id owner_id router_id package_id mac ip duration_s created_at_s updated_at_s state starts_at_s ends_at_s "
-    "ended_because version claim_code",
+    "ended_because version claim_code used_s used_bytes logged_out compensated_s",
 )
 _SELECT = _GRANTS.select
 _LIVE = tuple(state.value for state in (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING))
@@ -39,20 +39,40 @@ def move(tx: sqlite3.Connection, grant: Grant, moved: Grant, at_s: float) -> Gra
     return _write(tx, grant, moved, "grant.moved", at_s)
 
 
-def shift(tx: sqlite3.Connection, from_s: float, to_s: float, step_s: float) -> int:
-    """Move every active grant that began, or was bought, between two moments of a clock that was wrong by `step_s`; how many."""
-    rows = tx.execute(
-        f"{_SELECT} WHERE state = 'active' AND (starts_at_s BETWEEN ? AND ? OR created_at_s >= ?)", (from_s, to_s, from_s)
-    ).fetchall()
-    for grant in map(_grant, rows):
-        starts_at_s = (grant.starts_at_s or from_s) + step_s
-        move(tx, grant, replace(grant, starts_at_s=starts_at_s, ends_at_s=grant.ends_s + step_s), to_s + step_s)
-    return len(rows)
+def shift(tx: sqlite3.Connection, since_s: float, step_s: float, at_s: float) -> int:
+    """Let every grant that is not over, and was stamped after a moment, follow a step of the clock; how many."""
+    marks = ", ".join("?" * len(_LIVE))
+    rows = tx.execute(f"{_SELECT} WHERE state IN ({marks}) AND max(created_at_s, ifnull(starts_at_s, 0)) > ?", (*_LIVE, since_s))
+    grants = [_grant(row) for row in rows]
+    for grant in grants:
+        move(tx, grant, stepped(grant, since_s, step_s), at_s)
+    return len(grants)
 
 
 def extend(tx: sqlite3.Connection, grant: Grant, longer: Grant, at_s: float) -> Grant:
     """Note that the operator gave a grant more time. Raises Conflict like `change`."""
     return _write(tx, grant, longer, "grant.extended", at_s)
+
+
+def compensate(tx: sqlite3.Connection, grant: Grant, given: Grant, at_s: float) -> Grant:
+    """Note that a grant got back what an outage took from it. Raises Conflict like `change`."""
+    return _write(tx, grant, given, f"grant.{GrantEvent.GIVE_BACK.value}", at_s)
+
+
+def hand_over(tx: sqlite3.Connection, grant: Grant, moved: Grant, at_s: float) -> Grant:
+    """Note that a grant goes to another device, where it is owed. Raises IllegalTransition and Conflict like `change`."""
+    moved = replace(moved, state=advance(grant.state, GrantEvent.MOVE))
+    return _write(tx, grant, moved, f"grant.{GrantEvent.MOVE.value}", at_s)
+
+
+def log_out(tx: sqlite3.Connection, grant: Grant, counted: Grant, at_s: float) -> Grant:
+    """Note that the user of its device wants to be outside, and what the router has counted. Raises Conflict like `change`."""
+    return _write(tx, grant, replace(counted, logged_out=True), "grant.logged_out", at_s)
+
+
+def log_in(tx: sqlite3.Connection, grant: Grant, at_s: float) -> Grant:
+    """Note that the user of its device wants to be let through again. Raises Conflict like `change`."""
+    return _write(tx, grant, replace(grant, logged_out=False), "grant.logged_in", at_s)
 
 
 def get(tx: sqlite3.Connection, grant_id: str) -> Grant:
@@ -112,6 +132,31 @@ def on_router(tx: sqlite3.Connection, router_id: int, *states: GrantState) -> li
     return [_grant(row) for row in rows]
 
 
+def owed_before(tx: sqlite3.Connection, before_s: float) -> list[Grant]:
+    """Every grant on whichever router that has been owed since that moment or longer, oldest first."""
+    rows = tx.execute(
+        f"{_SELECT} INDEXED BY grant_live WHERE state IN ('owed', 'unclaimed', 'active', 'ending') AND state = 'owed' "
+        "AND updated_at_s <= ? ORDER BY updated_at_s",
+        (before_s,),
+    )
+    return [_grant(row) for row in rows]
+
+
+def of_device(tx: sqlite3.Connection, router_id: int, mac: MacAddress, *states: GrantState) -> list[Grant]:
+    """The grants of one device on one router in these states, oldest first."""
+    return [grant for grant in on_router(tx, router_id, *states) if grant.mac == mac]
+
+
+def ran_in(tx: sqlite3.Connection, router_id: int, began_s: float) -> list[Grant]:
+    """Every grant of one router that had time left at that moment, as far as it was not taken back or used up by its data."""
+    rows = tx.execute(
+        f"{_SELECT} WHERE router_id = ? AND ends_at_s > ? AND state IN ('active', 'ending', 'ended') "
+        "AND (ended_because IS NULL OR ended_because = 'time') ORDER BY ends_at_s",
+        (router_id, began_s),
+    )
+    return [_grant(row) for row in rows]
+
+
 def queue(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> list[Grant]:
     """The active grants of one device on one router."""
     rows = tx.execute(f"{_SELECT} WHERE router_id = ? AND mac = ? AND state = 'active' ORDER BY ends_at_s", (router_id, mac.text))
@@ -124,6 +169,22 @@ def is_known(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> bool:
     return found.fetchone() is not None
 
 
+def expect(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> None:
+    """Note that this device lost something, and that the router has yet to confirm it."""
+    tx.execute("INSERT INTO unconfirmed_device (router_id, mac) VALUES (?, ?) ON CONFLICT DO NOTHING", (router_id, mac.text))
+
+
+def confirm(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> None:
+    """Note that the router shows of this device what it should."""
+    tx.execute("DELETE FROM unconfirmed_device WHERE router_id = ? AND mac = ?", (router_id, mac.text))
+
+
+def unconfirmed(tx: sqlite3.Connection, router_id: int) -> frozenset[MacAddress]:
+    """The devices of which the router has yet to confirm what they lost."""
+    rows = tx.execute("SELECT mac FROM unconfirmed_device WHERE router_id = ?", (router_id,))
+    return frozenset(MacAddress(row["mac"]) for row in rows)
+
+
 def counts(tx: sqlite3.Connection) -> dict[str, int]:
     """How many grants there are in each state that is not over."""
     found = dict.fromkeys(_LIVE, 0)
@@ -133,8 +194,12 @@ def counts(tx: sqlite3.Connection) -> dict[str, int]:
 
 
 def known(tx: sqlite3.Connection, grant_ids: Iterable[str]) -> set[str]:
-    """Of these grants, the ones that the database knows."""
-    return {grant_id for grant_id in grant_ids if tx.execute("SELECT 1 FROM access_grant WHERE id = ?", (grant_id,)).fetchone()}
+    """Of these grants, the ones that the database knows; one that was adopted is not known before its device is."""
+    question = (
+        "SELECT 1 FROM access_grant LEFT JOIN adopted_payment USING (payment_id) WHERE id = ? "
+        "AND (adopted_payment.payment_id IS NULL OR mac IS NOT NULL OR state NOT IN ('owed', 'unclaimed'))"
+    )
+    return {grant_id for grant_id in grant_ids if tx.execute(question, (grant_id,)).fetchone()}
 
 
 def _write(tx: sqlite3.Connection, before: Grant, after: Grant, kind: str, at_s: float) -> Grant:
@@ -173,5 +238,6 @@ def _grant(row: sqlite3.Row) -> Grant:
         mac=MacAddress(mac) if mac else None,
         ip=IpAddress(ip) if ip else None,
         state=GrantState(facts.pop("state")),
+        logged_out=bool(facts.pop("logged_out")),
         **facts,
     )

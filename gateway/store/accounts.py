@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from gateway.config import OwnerConfig
+from gateway.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +148,14 @@ def use_refresh_token(tx: sqlite3.Connection, jti: str, at_s: float) -> None:
 def revoke_family(tx: sqlite3.Connection, family: str) -> None:
     """End everything that grew out of one log-in."""
     tx.execute("UPDATE refresh_token SET revoked = 1 WHERE family = ?", (family,))
+
+
+def owner_of_payment(tx: sqlite3.Connection, payment_id: str) -> tuple[int, int]:
+    """Whose payment that is: the owner's id, and the generation of his tokens. Raises NotFound."""
+    row = tx.execute(
+        "SELECT owner.id, owner.token_generation FROM owner JOIN payment ON payment.owner_id = owner.id WHERE payment.id = ?",
+        (payment_id,),
+    ).fetchone()
+    if row is None:
+        raise NotFound("There is no such payment")
+    return row[0], row[1]

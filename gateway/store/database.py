@@ -9,7 +9,8 @@ whoever waits for it can never leave a transaction half done (facts, reliability
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import aiosqlite
 
 from gateway.errors import Internal, NotStored
+from gateway.store import backups
 
 T = TypeVar("T")
 Transaction: TypeAlias = sqlite3.Connection
@@ -26,7 +28,9 @@ Work = Callable[[Transaction], T]
 
 log = logging.getLogger(__name__)
 
-_OF_THE_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY}
+_OF_THE_DISK = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY}
+)
 """What SQLite says when the program is right and the disk is not."""
 
 _RETRY_S = 30  # what a client is told to wait: a full disk needs a person, a stalled card half a minute
@@ -64,35 +68,41 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """One SQLite file. Open it with `open`, close it with `close`."""
 
-    def __init__(self, writer: _Connection, reader: _Connection) -> None:
+    def __init__(self, path: Path, writer: _Connection, reader: _Connection) -> None:
+        self._path = path
         self._writer = writer
         self._reader = reader
         self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self.commits = 0
         """How many transactions were committed, starting at 0."""
+        self._listeners: list[Callable[[], None]] = []
+        self.takes_writes = True
+        """Whether the disk took the last write; the heartbeat finds out when it does again."""
+        self.on_damage: Callable[[Exception], None] = _tell_damage
+        """Is told when a page turns out to be damaged while the database is in use: nothing more may be sold on it."""
 
     @classmethod
-    async def open(cls, path: Path) -> "Database":
-        """Open the file, creating and migrating it as needed.
+    async def open(cls, path: Path, backups_in: Path | None = None) -> "Database":
+        """Open the file, creating and migrating it as needed; before a migration a backup is made in that folder.
 
         Raises Internal when it is newer than this program, and when it cannot be used: no database, no access, a full disk.
         """
         try:
-            return await cls._open(path)
-        except sqlite3.Error as fault:
+            return await cls._open(path, backups_in)
+        except (sqlite3.Error, OSError) as fault:
             raise Internal(f"the database {path} cannot be used: {fault}") from None
 
     @classmethod
-    async def _open(cls, path: Path) -> "Database":
+    async def _open(cls, path: Path, backups_in: Path | None) -> "Database":
         writer = await _Connection.opened(path)
         try:
-            await writer.run(migrate)
+            await writer.run(partial(migrate, backups_in=backups_in))
             reader = await _Connection.opened(path, read_only=True)
         except BaseException:
             await writer.close()
             raise
-        return cls(writer, reader)
+        return cls(path, writer, reader)
 
     async def close(self) -> None:
         """Commit what is waiting, fold the log into the database, close both connections."""
@@ -108,7 +118,19 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run a function of reads on the reading connection, which refuses to write; all of them see the same moment."""
-        return await self._reader.run(partial(_in_snapshot, work))
+        try:
+            return await self._reader.run(partial(_in_snapshot, work))
+        except sqlite3.DatabaseError as fault:
+            self._notice_damage(fault)
+            raise
+
+    async def backup(self, folder: Path, label: str) -> Path:
+        """Make a verified backup while everything goes on; its path. Raises Internal, sqlite3.Error and OSError."""
+        source = await _Connection.opened(self._path, read_only=True)
+        try:
+            return await source.run(lambda tx: backups.copy(tx, folder, label))
+        finally:
+            await source.close()
 
     async def write(self, work: Work[T]) -> T:
         """Run a function inside a transaction; returns when it is synced to the disk.
@@ -122,38 +144,70 @@ class Database:
             self._flushing = asyncio.create_task(self._flush(), name="database writer")
         try:
             return await asyncio.shield(done)
-        except sqlite3.OperationalError as fault:
-            if not _is_of_the_disk(fault):
+        except sqlite3.DatabaseError as fault:
+            self._notice_damage(fault)
+            if not _is_one_of(fault, _OF_THE_DISK):
                 raise
-            log.error("the database takes no writes: %s", fault, extra={"action": "database_not_writable"})  # noqa: TRY400
-            raise NotStored("The gateway cannot store anything now: try again soon", retry_after_s=_RETRY_S) from fault
+            self._note_refusal(fault)
+            raise not_stored() from fault
+
+    def after_commit(self, listener: Callable[[], None]) -> None:
+        """Call that function in the event loop after each commit, before anybody who waited for it goes on."""
+        self._listeners.append(listener)
 
     async def is_writable(self) -> bool:
         """Whether a write can be synced to the disk now, found out by doing it."""
         try:
             await self.write(lambda tx: tx.execute("UPDATE clock SET id = id"))
-        except NotStored:
-            return False
-        except sqlite3.DatabaseError as fault:
-            log.error("the database is damaged: %s", fault, extra={"action": "database_damaged"})  # noqa: TRY400
+        except (NotStored, sqlite3.DatabaseError):  # either has been told
             return False
         return True
+
+    async def writer_answers(self) -> None:
+        """Return when the thread that writes has come to it. Nothing is written: whether the disk takes it is another question."""
+        await self._writer.run(lambda tx: tx.execute("SELECT 1").fetchone())
+
+    def _note_refusal(self, fault: sqlite3.DatabaseError) -> None:
+        if self.takes_writes:  # once per outage, not once per attempt
+            log.error("the database takes no writes: %s", fault, extra={"action": "database_not_writable"})
+        self.takes_writes = False
+
+    def _notice_damage(self, fault: sqlite3.DatabaseError) -> None:
+        if _is_one_of(fault, backups.DAMAGE):
+            self.on_damage(fault)
 
     async def _flush(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             try:
                 outcomes = await self._writer.run(partial(_commit_together, [work for work, _ in batch]))
-                self.commits += 1
+                self._note_commit()
             except Exception as fault:  # noqa: BLE001 - every waiting caller is told
                 outcomes = [fault] * len(batch)
             for (_, done), outcome in zip(batch, outcomes, strict=True):
                 _settle(done, outcome)
         self._flushing = None
 
+    def _note_commit(self) -> None:
+        self.commits += 1
+        if not self.takes_writes:
+            log.warning("the database takes writes again", extra={"action": "database_writable"})
+        self.takes_writes = True
+        for listener in self._listeners:
+            listener()
 
-def _is_of_the_disk(fault: sqlite3.OperationalError) -> bool:
-    return getattr(fault, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK  # the low byte is the kind, the rest its shade
+
+def not_stored() -> NotStored:
+    """What a caller is told while the disk takes no writes."""
+    return NotStored("The gateway cannot store anything now: try again soon", retry_after_s=_RETRY_S)
+
+
+def _is_one_of(fault: sqlite3.DatabaseError, kinds: frozenset[int]) -> bool:
+    return getattr(fault, "sqlite_errorcode", 0) & 0xFF in kinds  # the low byte is the kind, the rest its shade
+
+
+def _tell_damage(fault: Exception) -> None:
+    log.critical("the database is damaged: %s", fault, extra={"action": "database_damaged"})
 
 
 def _settle(done: asyncio.Future[Any], outcome: Any) -> None:
@@ -213,11 +267,45 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[Transaction]:
+    """Everything in the database at one moment, for whoever is not the daemon and must not disturb it.
+
+    Raises Internal when it cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")
+            yield connection
+    except sqlite3.Error as fault:
+        raise Internal(f"the database {path} cannot be read: {fault}") from None
+
+
 def _demand(connection: sqlite3.Connection, pragma: str, wanted: str, read_back: str | int) -> None:
     connection.execute(f"PRAGMA {pragma} = {wanted}")
     actual = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
     if actual != read_back:
         raise Internal(f"the database refuses {pragma}={wanted} (it says {actual}); is the disk a network share?")
+
+
+async def peek(path: Path, work: Work[T]) -> T:
+    """Run a function of reads on a database that another process may be using. Raises Internal where it cannot be read."""
+    _demand_there(path)
+    try:
+        reader = await _Connection.opened(path, read_only=True)
+        try:
+            return await reader.run(partial(_in_snapshot, work))
+        finally:
+            await reader.close()
+    except sqlite3.Error as fault:
+        raise Internal(f"the database {path} cannot be read: {fault}") from None
+
+
+def _demand_there(path: Path) -> None:
+    """Or SQLite would make an empty one, in the name of whoever asked."""
+    if not path.is_file():
+        raise Internal(f"there is no database {path}")
 
 
 def migrations() -> list[tuple[int, str]]:
@@ -227,8 +315,8 @@ def migrations() -> list[tuple[int, str]]:
     return [(int(name.split("_", 1)[0]), (folder / name).read_text("utf-8")) for name in files]
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the database to this program's version, each migration in a transaction of its own.
+def migrate(connection: sqlite3.Connection, *, backups_in: Path | None = None) -> None:
+    """Bring the database to this program's version, each migration in a transaction of its own; what it was is kept as a backup.
 
     Raises Internal when the database was made by a newer program: an old one would lose what it does not know.
     """
@@ -236,21 +324,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > known[-1][0]:
         raise Internal(f"the database is of version {version}, this program knows {known[-1][0]}: install the newer program again")
+    if 0 < version < known[-1][0] and backups_in is not None:
+        kept = backups.copy(connection, backups_in, f"before-{known[-1][0]:04d}")
+        log.info("the database as it was is kept as %s", kept, extra={"action": "backed_up"})
     for number, sql in known:
         if number > version:
             connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
             log.info("database is now of version %s", number, extra={"action": "migrated"})
-
-
-def integrity(path: Path) -> str:
-    """SQLite's verdict on a database file, `ok` when it is sound; opened for reading only, so a running daemon is not disturbed."""
-    try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-    except (sqlite3.Error, ValueError) as fault:
-        return str(fault)
-    try:
-        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-    except sqlite3.Error as fault:
-        return str(fault)
-    finally:
-        connection.close()

@@ -33,3 +33,14 @@ def of_payment(tx: sqlite3.Connection, payment_id: str) -> list[tuple[str, dict[
     """The story of one payment and its grant: kind and data, oldest first."""
     rows = tx.execute("SELECT kind, data FROM event WHERE payment_id = ? ORDER BY seq", (payment_id,))
     return [(row["kind"], json.loads(row["data"])) for row in rows]
+
+
+def newest(tx: sqlite3.Connection) -> int:
+    """The number of the last event; 0 while there is none."""
+    return int(tx.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
+
+
+def since(tx: sqlite3.Connection, seq: int) -> tuple[int, set[str]]:
+    """What was added after an event: the number of the last one, and the payments that they are about."""
+    rows = tx.execute("SELECT seq, payment_id FROM event WHERE seq > ? ORDER BY seq", (seq,)).fetchall()
+    return (rows[-1]["seq"] if rows else seq), {row["payment_id"] for row in rows if row["payment_id"] is not None}

@@ -1,6 +1,7 @@
 """Payments in the database. Every change goes through `change`, which writes the event of it in the same transaction."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -101,6 +102,44 @@ def open_for_phone(tx: sqlite3.Connection, phone: PhoneNumber, pushed_after_s: f
     return _payment(row) if row else None
 
 
+def open_on_router(tx: sqlite3.Connection, router_id: int, pushed_after_s: float) -> list[Payment]:
+    """The payments at one router whose prompt is or may be on a phone, if they were pushed after that moment, oldest first."""
+    where = "state IN ('pushing', 'pushed', 'unknown') AND kind = 'push' AND router_id = ? AND pushed_at_s > ?"
+    return several(tx, where, router_id, pushed_after_s)
+
+
+def of_device(tx: sqlite3.Connection, router_id: int, mac: MacAddress, after_s: float) -> list[Payment]:
+    """What a device asked for on one router since that moment, newest first."""
+    rows = tx.execute(
+        f"{_SELECT} INDEXED BY payment_of_mac WHERE mac = ? AND created_at_s > ? AND router_id = ? ORDER BY created_at_s DESC",
+        (mac.text, after_s, router_id),
+    )
+    return [_payment(row) for row in rows]
+
+
+def with_receipt(tx: sqlite3.Connection, owner_id: int, receipts: Iterable[str]) -> Payment | None:
+    """The owner's newest payment with the first of these M-Pesa receipts that any has."""
+    for receipt in receipts:
+        row = tx.execute(
+            f"{_SELECT} INDEXED BY payment_receipt WHERE receipt = ? AND owner_id = ? ORDER BY created_at_s DESC",
+            (receipt, owner_id),
+        ).fetchone()
+        if row:
+            return _payment(row)
+    return None
+
+
+def doubtful(tx: sqlite3.Connection, owner_id: int, phone: PhoneNumber, after_s: float, limit: int) -> list[Payment]:
+    """The newest payments of a phone of which the provider may know more than we do: not paid, or paid and no receipt known."""
+    rows = tx.execute(
+        f"{_SELECT} INDEXED BY payment_of_phone WHERE phone = ? AND created_at_s > ? AND owner_id = ? "
+        "AND pushed_at_s IS NOT NULL AND state <> 'disputed' AND NOT (state = 'paid' AND receipt IS NOT NULL) "
+        "ORDER BY created_at_s DESC LIMIT ?",
+        (phone.e164, after_s, owner_id, limit),
+    )
+    return [_payment(row) for row in rows]
+
+
 def in_state(tx: sqlite3.Connection, state: PaymentState) -> list[Payment]:
     """Every payment in one state, oldest first."""
     return several(tx, "state = ?", state.value)
@@ -118,6 +157,23 @@ def listened_for(tx: sqlite3.Connection, pushed_after_s: float) -> list[Payment]
         (pushed_after_s,),
     )
     return [_payment(row) for row in rows]
+
+
+def shift(tx: sqlite3.Connection, since_s: float, listened_after_s: float, step_s: float, at_s: float) -> int:
+    """Let every payment that somebody may still ask about, and was stamped after a moment, follow a step of the clock; how many."""
+    alive = several(
+        tx,
+        "id IN (SELECT id FROM payment WHERE state IN ('pushing', 'pushed', 'unknown') UNION ALL "
+        "SELECT id FROM payment WHERE state IN ('refused', 'failed', 'lapsed') AND pushed_at_s > ? UNION ALL "
+        "SELECT payment_id FROM access_grant WHERE state IN ('owed', 'unclaimed', 'active', 'ending')) "
+        "AND max(created_at_s, ifnull(paid_at_s, 0)) > ?",
+        listened_after_s,
+        since_s,
+    )
+    for payment in alive:
+        stamps = {name: getattr(payment, name) for name in ("created_at_s", "pushed_at_s", "paid_at_s")}
+        note(tx, payment, "moved", at_s, **{name: s + step_s for name, s in stamps.items() if s is not None and s > since_s})
+    return len(alive)
 
 
 def _write(tx: sqlite3.Connection, before: Payment, after: Payment, what: str, data: dict[str, Any] | None = None) -> Payment:

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 _FOLDERS = ("gateway", "tests", "docs", "systemd", ".ci")
-_LEFTOVERS = ("__pycache__", ".egg-info")
+_LEFTOVERS = ("__pycache__", ".egg-info", "node_modules")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

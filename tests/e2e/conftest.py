@@ -1,14 +1,49 @@
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import pytest
 
 from gateway import daemon
+from gateway.store import database
 from tests.e2e.world import World
 
+T = TypeVar("T")
+
 OpenSite = Callable[..., Awaitable[World]]
+
+THREADED = {"test_webhook_path", "test_restart", "test_fault_cancel", "test_fault_disk", "test_power_cut", "test_backup"}
+"""Files whose worlds have the database's threads, as the program has them. Elsewhere they would only be waited for, by spinning:
+that is most of what a world costs, and says nothing about the rest of the daemon."""
+
+
+class InPlace:
+    """Stands for a database connection with a thread of its own: the same functions on the same file, at once."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def opened(cls, path: Path, *, read_only: bool = False) -> Self:
+        return cls(database._connect(path, read_only=read_only))
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return work(self._connection)
+        finally:
+            await asyncio.sleep(0)  # whoever is cancelled has had it done, as with a thread
+
+    async def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture(autouse=True)
+def database_in_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.path.stem not in THREADED:
+        monkeypatch.setattr(database, "_Connection", InPlace)
 
 
 @pytest.fixture(autouse=True)

@@ -109,6 +109,7 @@ class Kiosk:
         self.prompted = asyncio.Event()
         """A prompt has reached a phone."""
         self.listen = "127.0.0.1:0"
+        self.public_url = "http://127.0.0.1"
         self.price = "5"
         self._folder = folder
 
@@ -156,7 +157,7 @@ class Kiosk:
             "intasend": intasend,
             "routers": [router],
         }
-        server = {"listen": self.listen, "public_url": "http://127.0.0.1", "data_dir": str(self._folder / "data")}
+        server = {"listen": self.listen, "public_url": self.public_url, "data_dir": str(self._folder / "data")}
         self.path.write_text(yaml.safe_dump({"server": server, "owners": [owner], **faults}), "utf-8")
 
     @contextlib.asynccontextmanager

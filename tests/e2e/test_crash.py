@@ -1,5 +1,6 @@
 """The daemon dies between every two steps of a purchase and is started again: the right end, and the customer charged once."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ import pytest
 
 from gateway import daemon
 from gateway.access import Grant, GrantState
+from gateway.identity import IpAddress, MacAddress
 from gateway.payments import PaymentState
+from gateway.simulators.phones import SimulatedPhone
 from gateway.store.database import Transaction
+from gateway.visitors import Visitor
 from tests.e2e.crash import Customer, Fuse, Moment, MortalWorld, die_everywhere, live_once
 from tests.e2e.world import World
 
@@ -17,6 +21,9 @@ FINAL = {PaymentState.PAID, PaymentState.FAILED, PaymentState.LAPSED, PaymentSta
 
 WATCHED_S = 8.0
 """How long before an end the daemon may die again: a look at the router falls into it."""
+
+WATCH_STEP_S = 60.0
+"""Every job runs at least once in a minute."""
 
 both_moments = pytest.mark.parametrize("moment", Moment, ids=lambda moment: moment.value)
 
@@ -62,6 +69,47 @@ async def a_cancelled_prompt(world: MortalWorld) -> None:
     await expect_all_over(world, pushes=1, paid=0)
 
 
+async def a_phone_with_another_mac(world: MortalWorld) -> None:
+    payment = await Customer(world, world.amina, 1, "5").get_a_prompt()
+    world.amina.enter_pin()
+    await world.pass_time_until(lambda: world.amina.online, within_s=20)
+    receipt = (await world.payment(payment.id)).receipt or ""
+    wanjiku = world.guest()
+    await world.pass_time(30)
+    world.fuse.armed = True
+    await claim(world, wanjiku, receipt)
+    await world.pass_time_until(lambda: wanjiku.online and not world.amina.online, within_s=20)
+    moved = await confirmed(world, payment.id)
+    world.fuse.armed = False  # how it ends is the business of a purchase
+    assert 30 <= moved.used_s < 60
+    assert moved.used_s + moved.ends_s - (moved.starts_at_s or 0) == 120
+    while world.clock.wall_s() < moved.ends_s:
+        assert (world.amina.online, wanjiku.online) == (False, True)
+        await world.pass_time(min(10.0, moved.ends_s - world.clock.wall_s()), 10.0)
+    await world.pass_time_until(lambda: not wanjiku.online, within_s=3)
+    await expect_all_over(world, pushes=1, paid=1)
+
+
+async def claim(world: MortalWorld, phone: SimulatedPhone, code: str) -> None:
+    """Enter the code until there is an answer."""
+    while True:
+        await world.quiet()
+        entered = asyncio.create_task(_enter(world, phone, code))
+        death = asyncio.create_task(world.fuse.blown.wait())
+        await asyncio.wait({entered, death}, return_when=asyncio.FIRST_COMPLETED)
+        death.cancel()
+        if entered.done():
+            return entered.result()
+        entered.cancel()
+
+
+async def _enter(world: World, phone: SimulatedPhone, code: str) -> None:
+    catalogue = world.running.site.catalogue
+    device = MacAddress.parse(phone.mac), IpAddress.parse(phone.ip)
+    visitor = Visitor(catalogue.owners[1], catalogue.routers[1], *device, is_on_hotspot=True)
+    await world.running.claims.claim(visitor, code, None, phone.ip)
+
+
 async def stay_online_until_the_end(world: MortalWorld, payment_id: str) -> None:
     """The phone is online until the second at which the grant ends, and out soon after."""
     grant = await confirmed(world, payment_id)
@@ -84,8 +132,8 @@ async def stay_online_until(world: MortalWorld, moment_s: float) -> None:
     """The phone is online all the while. Nobody dies of the long watch in the middle: it is the same step over and over."""
     while (left_s := moment_s - world.clock.wall_s()) > 0:
         assert world.amina.online, f"cut {left_s} s early"
-        world.fuse.armed = left_s < WATCHED_S
-        await world.pass_time(1.0 if left_s < WATCHED_S else min(15.0, left_s), 15.0)
+        world.fuse.armed = left_s <= WATCHED_S
+        await world.pass_time(1.0 if left_s <= WATCHED_S else min(WATCH_STEP_S, left_s - WATCHED_S), WATCH_STEP_S)
     world.fuse.armed = True
 
 
@@ -173,6 +221,15 @@ async def test_a_purchase_with_webhooks_ends_right_wherever_the_daemon_dies(
 ):
     deaths = await die_everywhere(tmp_path, monkeypatch, moment, two_minutes, webhooks=True)
     expect_among(deaths, "Settlement.take_webhook")
+
+
+@both_moments
+@pytest.mark.parametrize(("way", "out"), [("user", "user/remove"), ("binding", "ip-binding/remove")])
+async def test_a_claim_ends_right_wherever_the_daemon_dies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: Moment, way: str, out: str
+):
+    deaths = await die_everywhere(tmp_path, monkeypatch, moment, a_phone_with_another_mac, way=way)
+    expect_among(deaths, "Claims.claim", "Gate.move", out, "Gate.open")
 
 
 async def test_a_purchase_ends_right_when_the_daemon_dies_of_its_recovery_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

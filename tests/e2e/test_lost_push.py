@@ -3,12 +3,13 @@
 import functools
 
 import pytest
+from aiohttp import web
 
 from gateway import daemon
 from gateway.payments import PaymentState
 from gateway.providers.intasend import IntaSend
 from gateway.simulators.intasend import Endpoint, Outcome, empty, fails_with, hang, hang_after, reset_after, reset_before
-from gateway.simulators.intasend.faults import Fault
+from gateway.simulators.intasend.faults import Fault, Proceed
 from tests.e2e.world import World
 
 LOST = {
@@ -146,3 +147,30 @@ async def test_a_customer_who_hangs_up_is_pushed_once_and_finds_the_payment_agai
 
     assert (status, answer["payment"]["status"]) == (200, "processing")
     assert len(world.intasend.pushes) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"), [(fails_with(404), PaymentState.REFUSED), (fails_with(500), PaymentState.UNKNOWN)], ids=["no", "nothing"]
+)
+async def test_an_answer_that_the_disk_does_not_take_is_written_when_it_does(world: World, answers: Fault, state: PaymentState):
+    async def turn_read_only(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        await _let_write(world, "OFF")
+        return await answers(request, proceed)
+
+    world.intasend.faults.once(Endpoint.PUSH, turn_read_only)
+    status, _ = await world.initiate(world.amina)
+    assert status == 503
+    [payment] = await world.payments()
+    assert payment.state is PaymentState.PUSHING
+    await world.pass_time(60, step_s=5)
+
+    await _let_write(world, "ON")
+    await world.pass_time(31)
+
+    assert (await world.payment(payment.id)).state is state
+    assert len(world.intasend.pushes) == 0
+
+
+async def _let_write(world: World, on_or_off: str) -> None:
+    query_only = {"ON": "OFF", "OFF": "ON"}[on_or_off]
+    await world.running.db._writer.run(lambda tx: tx.execute(f"PRAGMA query_only = {query_only}").fetchall())

@@ -4,10 +4,12 @@ import re
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gateway.access import GrantState
 from gateway.payments import LINK_LIFE_S, Payment, PaymentState
 from gateway.simulators.intasend import Endpoint, Outcome, PageClosed, fails_with, reset_after, reset_before
+from gateway.simulators.intasend.faults import Proceed
 from gateway.store import links as link_rows
 from tests.e2e.conftest import OpenSite
 from tests.e2e.world import OTIENO, World
@@ -240,6 +242,26 @@ async def test_a_link_that_never_arrived_is_given_up_without_a_second_one(world:
     assert world.intasend.links == {}
 
 
+async def test_a_refusal_that_the_disk_does_not_take_is_written_when_it_does(world: World):
+    async def turn_read_only(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        await let_write(world, "OFF")
+        return await fails_with(400)(request, proceed)
+
+    world.intasend.faults.once(Endpoint.LINKS, turn_read_only)
+    assert (await create_link(world))[0] == 503
+    [payment] = await world.payments()
+    assert payment.state is PaymentState.PUSHING
+
+    await let_write(world, "ON")
+    await world.pass_time(31)
+    assert (await world.payment(payment.id)).state is PaymentState.REFUSED
+
+
+async def let_write(world: World, on_or_off: str) -> None:
+    query_only = {"ON": "OFF", "OFF": "ON"}[on_or_off]
+    await world.running.db._writer.run(lambda tx: tx.execute(f"PRAGMA query_only = {query_only}").fetchall())
+
+
 async def test_a_link_that_could_not_be_closed_is_closed_when_intasend_lets_us(world: World):
     payment = await linked(world)
     world.intasend.faults.always(Endpoint.LINK, fails_with(409))
@@ -292,8 +314,7 @@ async def test_a_result_page_never_believes_the_payment_page(world: World, page:
     await pay(world, payment)
     await world.pass_time_until(lambda: world.amina.online, within_s=15)
     _, text = await shown(world, f"/payment/{page}/{payment.id}")
-    assert "<h1>Paid</h1>" in text
-    assert "open until" in text
+    assert "<h1>Online until " in text
     assert 'http-equiv="refresh"' not in text
 
 

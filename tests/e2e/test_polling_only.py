@@ -13,7 +13,7 @@ from tests.e2e.world import World
 
 
 class Questions:
-    """Every question about a state that reaches IntaSend: when, in seconds since the first push."""
+    """Every question about a payment's state that reaches IntaSend: when, in seconds since the first push."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -24,7 +24,10 @@ class Questions:
         for endpoint in (Endpoint.STATUS, Endpoint.INVOICES):
             world.intasend.faults.always(endpoint, self._count)
 
-    async def _count(self, _: web.Request, proceed: Any) -> web.StreamResponse:
+    async def _count(self, request: web.Request, proceed: Any) -> web.StreamResponse:
+        if request.method == "GET" and "api_ref" not in request.query:  # the books want the whole list, once an hour
+            listed: web.StreamResponse = await proceed()
+            return listed
         self.at_s.append(self._world.clock.monotonic_s() - self._world.intasend.pushes[0].created_s)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

@@ -47,6 +47,18 @@ async def test_an_address_that_belongs_to_another_phone_lets_in_the_mac_that_pai
     assert not world.otieno.online
 
 
+@WAYS
+async def test_a_phone_that_gets_another_address_before_it_pays_is_let_in_at_that_one(open_site: OpenSite, way: str):
+    world = await open_site(way=way)
+    await world.ask(world.amina)
+    world.amina.ip = "192.168.1.222"
+    world.amina.join()
+    await world.pass_time(15)  # by now the router knows that nobody answers at the old one
+    world.amina.enter_pin()
+
+    await world.pass_time_until(lambda: world.amina.online, within_s=45)
+
+
 async def test_a_payment_for_no_device_is_completed_and_its_grant_is_unclaimed(world: World):
     payment_id = await world.ask(world.amina, mac_address=None, ip_address=None)
     world.amina.enter_pin()

@@ -16,9 +16,11 @@ import yaml
 
 from gateway import config, daemon
 from gateway.access import Grant, GrantState
+from gateway.demo import lead_to_portal
 from gateway.identity import Secret
 from gateway.passwords import hash_password
 from gateway.payments import Payment, PaymentState
+from gateway.simulators.air import Internet, PhoneConnection
 from gateway.simulators.intasend import SimulatedIntaSend
 from gateway.simulators.phones import SimulatedPhone
 from gateway.simulators.routeros import SimulatedRouter
@@ -72,6 +74,9 @@ class World:
         self.intasend = SimulatedIntaSend(self.clock)
         self.amina = SimulatedPhone(*AMINA, self.router, self.intasend, self.clock)
         self.otieno = SimulatedPhone(*OTIENO, self.router, self.intasend, self.clock)
+        self.internet = Internet()
+        self.public_url = ""
+        """What phones call the daemon, while it runs."""
         self.daemon: daemon.Daemon | None = None
         self.settings: dict[str, Any] = {"way": way}
         self.edits: list[Callable[[dict[str, Any]], None]] = []
@@ -80,16 +85,22 @@ class World:
         self._webhooks = webhooks
         self._life: asyncio.Task[None] | None = None
         self._lives: list[asyncio.Task[None]] = []
+        self._connections: list[PhoneConnection] = []
+        self._led: set[int] = set()
+        """Ports of the routers whose pages lead to the portal."""
 
     async def __aenter__(self) -> Self:
         await self.router.start()
         await self.intasend.start()
+        self.internet.serve(self.intasend.origin, self.intasend.origin)
         self.http = aiohttp.ClientSession()
         for phone in (self.amina, self.otieno):
             self._enter(phone)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for connection in self._connections:
+            await connection.stop()
         await self.stop()
         for life in self._lives:
             life.cancel()
@@ -108,6 +119,17 @@ class World:
         if joined:
             phone.join()
         self._lives.append(asyncio.create_task(phone.run()))
+
+    async def browse(self, phone: SimulatedPhone, *, router: SimulatedRouter | None = None, router_id: int = 1) -> PhoneConnection:
+        """What a browser on that phone goes through: a proxy, and by its own address the portal. The daemon must be running."""
+        router = router or self.router
+        if router.port not in self._led:
+            lead_to_portal(router, self.public_url, router_id)
+            self._led.add(router.port)
+        connection = PhoneConnection(phone, router, self.internet, self.public_url)
+        await connection.start()
+        self._connections.append(connection)
+        return connection
 
     # ── the daemon ──
 
@@ -139,7 +161,10 @@ class World:
         await self.quiet()
 
     async def _live(self, ready: asyncio.Future[None]) -> None:
-        async with daemon.running(self.config(), self.clock) as self.daemon:
+        settings = self.config()
+        async with daemon.running(settings, self.clock) as self.daemon:
+            self.public_url = settings.server.public_url
+            self.internet.serve(self.public_url, self.url)
             self.intasend.webhook_url = f"{self.url}/payments/webhook/" if self._webhooks else None
             ready.set_result(None)
             await self.daemon.scheduler.run()
@@ -159,7 +184,7 @@ class World:
         document = self.document()
         for edit in self.edits:
             edit(document)
-        path.write_text(yaml.safe_dump(document), "utf-8")
+        path.write_text(yaml.dump(document, Dumper=yaml.CSafeDumper), "utf-8")
         return config.load(path)
 
     def document(self) -> dict[str, Any]:
@@ -199,7 +224,8 @@ class World:
             "routers": [router],
         }
         server = {"listen": "127.0.0.1:0", "public_url": "http://127.0.0.1", "data_dir": str(self.folder / "data")}
-        return {"server": server, "owners": [owner]}
+        proxies = {"trusted_proxies": ["127.0.0.1/32"]}  # the phones' connections, which say whose request it is
+        return {"server": server | proxies, "owners": [owner]}
 
     # ── time ──
 

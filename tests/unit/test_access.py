@@ -19,23 +19,26 @@ from gateway.access import (
     current,
     expiry_s,
     extended,
+    handed_over,
     horizon_s,
+    is_let_through,
+    is_used_up,
     moved_up,
     owes_grant,
 )
 from gateway.identity import Duration
 from gateway.payments import IllegalTransition, PaymentState
-from tests.ledger import NOW_S, grant
+from tests.ledger import IP, MAC, NOW_S, OTHER_MAC, grant
 
 # One row a state, one column an event: where it goes, "." where nothing changes, "!" where only a bug can lead.
 TABLE = """
-           confirm  no_device  claim  due     shut   revoke
-owed       active   unclaimed  .      !       !      revoked
-unclaimed  !        .          owed   !       !      revoked
-active     .        !          .      ending  !      revoked
-ending     !        !          !      .       ended  .
-ended      !        !          !      .       .      .
-revoked    !        .          .      .       .      .
+           confirm  no_device  claim  due     shut   revoke   compensated  hand_over
+owed       active   unclaimed  .      !       .      revoked  !            owed
+unclaimed  !        .          owed   !       .      revoked  !            owed
+active     .        !          .      ending  !      revoked  owed         owed
+ending     !        !          !      .       ended  .        owed         !
+ended      !        !          !      .       .      .        owed         !
+revoked    !        .          .      .       .      .        !            !
 """
 
 HEAD, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
@@ -75,7 +78,7 @@ def test_every_event_in_every_state_ends_where_the_table_says(state, event, beco
 
 def test_the_table_of_this_test_knows_every_cell():
     assert {(GrantState(state), GrantEvent(event)) for state, event, _ in CELLS} == ALL_CELLS
-    assert len(CELLS) == len(ALL_CELLS) == 6 * 6
+    assert len(CELLS) == len(ALL_CELLS) == 6 * 8
 
 
 def test_every_cell_is_decided_exactly_once():
@@ -84,8 +87,9 @@ def test_every_cell_is_decided_exactly_once():
 
 
 @pytest.mark.parametrize("state", [GrantState.ENDED, GrantState.REVOKED])
-def test_what_is_over_stays_over(state):
-    assert {advance(state, event) for event in GrantEvent if (state, event) not in ILLEGAL} == {state}
+def test_what_is_over_stays_over_but_for_what_an_outage_took(state):
+    events = [event for event in GrantEvent if (state, event) not in ILLEGAL and event is not GrantEvent.GIVE_BACK]
+    assert {advance(state, event) for event in events} == {state}
 
 
 @pytest.mark.parametrize("state", PaymentState)
@@ -213,3 +217,65 @@ def test_a_duration_has_an_end_however_often_it_is_extended():
 def test_a_grant_that_has_not_begun_is_told_by_its_own_duration():
     longer = grant(duration=Duration(7_200))
     assert expiry_s(longer, NOW_S, Duration(3_600)) == NOW_S + 7_200
+
+
+# ── another device ──
+
+
+def handed(one: Grant, now_s: float) -> Grant:
+    """The grant as the other device's, owed there."""
+    return replace(handed_over(one, OTHER_MAC, None, now_s), state=GrantState.OWED)
+
+
+def test_a_grant_that_moves_is_the_other_devices_and_has_no_window_until_the_router_confirms_it():
+    running = replace(confirmed(grant(state=GrantState.ACTIVE), [], NOW_S), logged_out=True)
+    moved = handed_over(running, OTHER_MAC, IP, NOW_S + 600)
+    assert (moved.mac, moved.ip, moved.starts_at_s, moved.ends_at_s) == (OTHER_MAC, IP, None, None)
+    assert (moved.used_s, moved.window_s, moved.logged_out) == (600, 3_000, False)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1_000), st.integers(0, 900)), min_size=1, max_size=6), DURATIONS)
+def test_however_often_a_grant_moves_it_runs_for_as_long_as_was_bought(moves, duration_s):
+    one = grant(duration=Duration(duration_s))
+    now_s, ran_s = NOW_S, 0.0
+    for waited_s, running_s in moves:
+        now_s += waited_s
+        one = confirmed(one, [], now_s)
+        if one.ends_s <= now_s + running_s:
+            break
+        now_s += running_s
+        ran_s += running_s
+        one = handed(one, now_s)
+    else:
+        one = confirmed(one, [], now_s)
+    assert one.ends_s - window(one)[0] + ran_s == duration_s
+
+
+def test_waiting_behind_other_grants_or_for_the_router_is_not_use():
+    first = confirmed(grant(1), [], NOW_S)
+    waiting = confirmed(grant(2), [first], NOW_S)
+    assert handed_over(waiting, OTHER_MAC, None, NOW_S + 600).used_s == 0
+    assert handed_over(grant(), OTHER_MAC, None, NOW_S + 86_400).used_s == 0
+
+
+def test_what_has_moved_behind_other_grants_is_moved_up_by_what_is_left_of_it():
+    used = handed(confirmed(grant(2), [], NOW_S), NOW_S + 600)
+    behind = confirmed(used, [confirmed(grant(1, mac=OTHER_MAC), [], NOW_S + 600)], NOW_S + 600)
+    assert [window(one) for one in moved_up([behind], NOW_S + 700)] == [(NOW_S + 700, NOW_S + 3_700)]
+
+
+def test_an_extension_of_what_has_moved_is_added_to_what_is_left_of_it():
+    one = confirmed(handed(confirmed(grant(), [], NOW_S), NOW_S + 600), [], NOW_S + 600)
+    [longer] = extended([one], one, Duration(60))
+    assert (window(longer), longer.window_s) == ((NOW_S + 600, NOW_S + 3_660), 3_060)
+
+
+def test_a_grant_is_used_up_from_its_last_second_on():
+    running = confirmed(grant(), [], NOW_S)
+    assert [is_used_up(running, NOW_S + later_s) for later_s in (0, 3_599, 3_600)] == [False, False, True]
+    assert not is_used_up(grant(), NOW_S + 86_400)
+
+
+@pytest.mark.parametrize(("flags", "passes"), [([], False), ([True], False), ([False], True), ([True, False], True)])
+def test_a_device_passes_by_a_grant_that_its_user_did_not_log_out_of(flags, passes):
+    assert is_let_through([grant(number, mac=MAC, logged_out=flag) for number, flag in enumerate(flags)]) is passes

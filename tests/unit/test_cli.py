@@ -1,8 +1,9 @@
 """The commands from outside: help, exit codes, and failures in one line."""
 
 import asyncio
-import logging
+import contextlib
 import socket
+import sqlite3
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -21,17 +22,7 @@ from gateway.scheduler import Scheduler
 from tests.configs import ROUTER, SMALL, changed
 from tests.fakeclock import FakeClock
 
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """The commands set up logging for a whole process; a test is only a part of one."""
-    root, ours, theirs = logging.getLogger(), logging.getLogger("gateway"), logging.getLogger("aiohttp.server")
-    handlers, levels = root.handlers[:], [logger.level for logger in (root, ours, theirs)]
-    root.handlers.clear()
-    yield
-    root.handlers[:] = handlers
-    for logger, level in zip((root, ours, theirs), levels, strict=True):
-        logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 @pytest.fixture
@@ -143,13 +134,14 @@ def test_a_data_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) 
     assert answer.stderr.startswith("hotspot-gateway: server.data_dir: ")
 
 
-def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(0o700)
-    (tmp_path / "data" / "gateway.db").write_text("nonsense" * 1_000, "utf-8")
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as newer:
+        newer.execute("PRAGMA user_version = 9999")
     (tmp_path / "data" / "gateway.db").chmod(0o600)
     answer = run("run", "--config", selling(tmp_path))
     assert (answer.exit_code, len(answer.stderr.splitlines())) == (1, 1)
-    assert "gateway.db" in answer.stderr
+    assert "install the newer program again" in answer.stderr
 
 
 def test_check_prints_the_table_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -183,3 +175,9 @@ def test_a_password_is_hashed_for_the_configuration() -> None:
 def test_a_password_that_anybody_guesses_is_not_hashed(typed: str) -> None:
     answer = CliRunner().invoke(cli.main, ["hash-password"], input=typed)
     assert (answer.exit_code, "scrypt" in answer.output) == (2, False)
+
+
+def test_a_refund_of_what_nobody_sold_is_one_line(tmp_path: Path) -> None:
+    answer = run("refund", "payment-1", "--config", selling(tmp_path))
+    assert (answer.exit_code, answer.output.count("\n")) == (1, 1)
+    assert "there is no database" in answer.output

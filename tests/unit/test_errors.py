@@ -9,12 +9,14 @@ from gateway.errors import Code, GatewayError
 TREE = """
 Invalid                 GatewayError   invalid
 Denied                  GatewayError   denied
+Forbidden               GatewayError   forbidden
 NotFound                GatewayError   not_found
 Conflict                GatewayError   conflict
 Unprocessable           GatewayError   unprocessable
 TooMany                 GatewayError   too_many
 Unavailable             GatewayError   unavailable
 RouterUnreachable       Unavailable    unavailable
+RouterFull              Unavailable    unavailable
 RouterRefused           Unavailable    unavailable
 DeviceAbsent            Unavailable    unavailable
 ProviderUnreachable     Unavailable    unavailable

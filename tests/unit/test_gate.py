@@ -4,54 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.access import Grant, GrantState
-from gateway.catalogue import Catalogue, Owner, Router, Site
+from gateway.access import GrantState
 from gateway.errors import Conflict, DeviceAbsent, RouterUnreachable, Unavailable
-from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
+from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Device
 from gateway.identity import Duration, IpAddress
-from gateway.packages import Package
 from gateway.payments import IllegalTransition
-from gateway.store import access as grant_rows
-from gateway.store.database import Database
-from tests.fakeclock import FakeClock
-from tests.fakehotspot import FakeHotspot
-from tests.ledger import DAY, HOUR, IP, LOGIN, MAC, NOW_S, OTHER_MAC, grant, in_folder, payment, record
-
-AMINA = Device(MAC, IP)
-DOWN = RouterUnreachable("no answer")
-
-
-class Post:
-    """A gate with everything around it."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-        self.clock = FakeClock(NOW_S)
-        self.hotspot = FakeHotspot(AMINA)
-        self.woken: list[str] = []
-        packages: dict[int, Package] = {1: HOUR, 2: DAY}
-        catalogue = Catalogue([Owner(1, "njeri", "Njeri", "k")], [Router(1, 1, LOGIN, packages)])
-        self.site = Site(catalogue, {}, {1: self.hotspot})
-        self.gate = Gate(1, self.site, db, self.clock, self.woken.append)
-
-    async def owed(self, number: int = 1, **changes: Any) -> Grant:
-        """A paid payment and the grant that it owes."""
-        made = grant(number, **changes)
-        await record(self.db, payment(number), made)
-        return made
-
-    async def opened(self, number: int = 1, **changes: Any) -> Grant:
-        """A grant whose device is let through."""
-        return await self.gate.open(await self.owed(number, **changes))
-
-    async def stored(self, number: int = 1) -> Grant:
-        """The grant as the database has it."""
-        return await self.db.read(lambda tx: grant_rows.get(tx, f"grant-{number}"))
+from tests.gatepost import DOWN, Post, window
+from tests.ledger import DAY, HOUR, IP, MAC, NOW_S, OTHER_MAC, grant, in_folder
 
 
 @pytest.fixture
@@ -59,10 +22,6 @@ async def post(tmp_path: Path) -> AsyncIterator[Post]:
     db = await in_folder(tmp_path)
     yield Post(db)
     await db.close()
-
-
-def window(one: Grant) -> tuple[float | None, float | None]:
-    return one.starts_at_s, one.ends_at_s
 
 
 # ── opening ──
@@ -392,3 +351,14 @@ async def test_a_router_that_is_not_in_service_any_more_is_not_asked(post: Post)
 async def test_the_locks_of_devices_are_forgotten_when_nobody_holds_them(post: Post):
     await post.opened()
     assert len(post.gate._locks) == 0
+
+
+async def test_what_is_to_be_refunded_is_taken_back_only_while_nobody_has_used_it(post: Post):
+    unused = await post.owed(1)
+    assert (await post.gate.revoke(unused, unless_served=True)).state is GrantState.REVOKED
+    assert (await post.gate.revoke(unused, unless_served=True)).state is GrantState.REVOKED
+    used = await post.opened(2)
+    with pytest.raises(Conflict, match="has just begun"):
+        await post.gate.revoke(used, unless_served=True)
+    assert (await post.stored(2)).state is GrantState.ACTIVE
+    assert MAC in post.hotspot.shown

@@ -7,9 +7,13 @@ from hypothesis import strategies as st
 from gateway.limits import (
     ANY_ADDRESS,
     CANCELLED,
+    CLAIM_TRIES_S,
+    CLAIMS_OF_DEVICE,
+    CLAIMS_OF_OWNER,
     DAY_S,
     MAC_BURST,
     MAC_PHONES,
+    MOVES,
     OWN_ADDRESS,
     OWNER,
     PHONE_BURST,
@@ -17,10 +21,13 @@ from gateway.limits import (
     Attempt,
     Ceiling,
     History,
+    Tries,
     Wait,
     Wanted,
     in_words,
     wait_before,
+    wait_before_move,
+    wait_before_try,
 )
 
 PHONE = "254712345678"
@@ -174,3 +181,26 @@ def test_a_wait_is_told_in_whole_seconds_and_never_too_short(until_s: float, sec
 )
 def test_a_wait_is_told_as_people_say_it(seconds: int, words: str):
     assert in_words(seconds) == words
+
+
+# ── codes ──
+
+
+@pytest.mark.parametrize(
+    ("whose", "ceiling"), [("of_device", CLAIMS_OF_DEVICE), ("of_address", CLAIMS_OF_DEVICE), ("of_owner", CLAIMS_OF_OWNER)]
+)
+def test_a_code_is_tried_as_often_as_the_tightest_ceiling_allows(whose, ceiling):
+    tried_at_s = [NOW_S - number for number in range(ceiling.count)]
+    assert wait_before_try(NOW_S, Tries(**{whose: tried_at_s[1:]})) is None
+    wait = wait_before_try(NOW_S, Tries(**{whose: tried_at_s}))
+    assert wait == Wait(tried_at_s[-1] + CLAIM_TRIES_S, "Too many wrong codes")
+    assert wait_before_try(wait.until_s, Tries(**{whose: tried_at_s})) is None
+
+
+def test_time_moves_three_times_an_hour():
+    moved_at_s = [NOW_S - 30, NOW_S - 20, NOW_S - 10]
+    assert wait_before_move(NOW_S, moved_at_s[1:]) is None
+    assert wait_before_move(NOW_S, moved_at_s) == Wait(
+        NOW_S - 30 + MOVES.within_s, "This time was moved to another device too often"
+    )
+    assert wait_before_move(NOW_S - 30 + MOVES.within_s, moved_at_s) is None

@@ -26,6 +26,7 @@ from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database
 from tests.fakeclock import FakeClock
+from tests.fakehotspot import FakeHotspot
 from tests.fakeprovider import FakeProvider, made_link, report
 from tests.ledger import DAY, HOUR, LOGIN, MAC, NOW_S, in_folder, payment, record
 
@@ -33,12 +34,6 @@ NJERI = Owner(1, "njeri", "Njeri WiFi", "k")
 WANTED = PurchaseRequest(1, 1, "0712345678", Money(5_000), "mpesa", MAC, None)
 BASE = "http://10.5.50.2:8080/payment/success/"
 DOWN = ProviderUnreachable("no answer")
-
-
-class Reachable:
-    """A router that answers."""
-
-    reachable = True
 
 
 class Desk:
@@ -49,8 +44,7 @@ class Desk:
         self.clock = FakeClock(NOW_S)
         self.provider = FakeProvider()
         router = Router(1, 1, LOGIN, {package.id: package for package in (HOUR, DAY)})
-        hotspots: Any = {1: Reachable()}
-        site = Site(Catalogue([NJERI], [router]), {1: self.provider}, hotspots)
+        site = Site(Catalogue([NJERI], [router]), {1: self.provider}, {1: FakeHotspot()})
         self.scheduler = Scheduler(self.clock)
         self.settlement = Settlement(site, db, self.clock, self.scheduler)
         sales = Sales(site, db, self.clock, self.scheduler)

@@ -99,3 +99,7 @@ def test_setting_up_again_tells_nothing_twice_and_another_listener_hears_all(cap
     logging.getLogger("gateway").info("sold")
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert heard == ["sold"]
+
+
+def test_a_moment_is_told_as_the_site_reads_its_clock():
+    assert re.fullmatch(r"\d\d:\d\d:18", logs.clock_time(1_756_117_818.9))

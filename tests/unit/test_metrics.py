@@ -56,6 +56,7 @@ def test_no_label_is_made_of_an_id(metrics: Metrics, log: logging.Logger):
 
 def test_the_gauges_show_how_things_stand_now(metrics: Metrics):
     metrics.show(routers={1: True, 2: False}, clock_trusted=True, grants={"owed": 3, "active": 0}, circuits={1: Circuit.OPEN})
+    metrics.show_what_is_owed({"due": 1}, 3_000.0)
     assert {name: value for name, value in shown(metrics).items() if "actions" not in name} == {
         'hotspot_gateway_router_up{router="1"}': 1,
         'hotspot_gateway_router_up{router="2"}': 0,
@@ -63,6 +64,18 @@ def test_the_gauges_show_how_things_stand_now(metrics: Metrics):
         'hotspot_gateway_grants{state="owed"}': 3,
         'hotspot_gateway_grants{state="active"}': 0,
         'hotspot_gateway_provider_circuit{owner="1"}': 2,
+        'hotspot_gateway_refunds{status="due"}': 1,
+        "hotspot_gateway_given_back_seconds": 3_000,
+        "hotspot_gateway_audit_timestamp_seconds": 0,
+    }
+
+
+def test_the_audit_shows_what_is_broken_and_when_it_looked(metrics: Metrics):
+    metrics.show_audit({"one_push_per_payment": 0, "paid_is_served": 2}, 1_756_117_800.0)
+    assert {name: value for name, value in shown(metrics).items() if "invariant" in name or "audit" in name} == {
+        'hotspot_gateway_invariant{name="one_push_per_payment"}': 0,
+        'hotspot_gateway_invariant{name="paid_is_served"}': 2,
+        "hotspot_gateway_audit_timestamp_seconds": 1_756_117_800.0,
     }
 
 

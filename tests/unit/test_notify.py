@@ -1,12 +1,13 @@
 """What the service manager is told."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.notify import notify
+from gateway.notify import notify, watchdog_s
 
 
 @pytest.fixture
@@ -41,3 +42,22 @@ def test_nobody_is_told_where_nobody_listens(address, monkeypatch):
         monkeypatch.setenv("NOTIFY_SOCKET", address)
     monkeypatch.setattr(socket, "socket", None)
     notify("READY=1")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "of", "within_s"),
+    [
+        ("60000000", None, 60.0),
+        ("60000000", "us", 60.0),
+        ("60000000", "1", None),  # of the process that started us
+        ("0", None, None),
+        ("soon", None, None),
+        (None, None, None),
+    ],
+)
+def test_a_sign_of_life_is_given_where_one_is_wanted_of_us(monkeypatch, wanted, of, within_s):
+    for name, value in (("WATCHDOG_USEC", wanted), ("WATCHDOG_PID", str(os.getpid()) if of == "us" else of)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert watchdog_s() == within_s

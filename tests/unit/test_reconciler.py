@@ -9,8 +9,10 @@ import pytest
 
 from gateway.access import Grant, GrantState
 from gateway.catalogue import Catalogue, Router, Site
+from gateway.compensation import Compensation, RouterWatch
 from gateway.errors import RouterRefused, RouterUnreachable
 from gateway.gate import ACTIVATION_ALLOWANCE_S, Gate
+from gateway.heartbeat import Heartbeat
 from gateway.hotspot.base import Device, MarkedRow, Snapshot
 from gateway.identity import IpAddress, MacAddress
 from gateway.reconciler import (
@@ -97,6 +99,33 @@ def test_a_device_that_is_in_sight_but_not_online_is_found_and_one_that_has_left
     assert found([active()], snapshot(row(online=False), hosts=frozenset())) == []
 
 
+def test_a_device_that_logged_out_is_left_outside():
+    assert found([active(logged_out=True)], snapshot()) == []
+
+
+def test_a_device_that_is_let_through_though_it_logged_out_is_found():
+    assert whats([active(logged_out=True)], snapshot(row())) == [(MAC, "let through though logged out")]
+    assert whats([active(logged_out=True)], snapshot(strays=(MAC,)), customers={MAC}) == [(MAC, "let through though logged out")]
+
+
+def test_a_device_that_logged_out_of_one_grant_and_bought_another_is_let_through():
+    queue = [active(1, logged_out=True), active(2, starts_at_s=END_S, ends_at_s=END_S + 60)]
+    assert whats(queue, snapshot()) == [(MAC, "not let through")]
+
+
+def test_a_device_that_lost_something_is_looked_after_until_the_router_has_confirmed_it():
+    history = History(frozenset(), frozenset(), frozenset({MAC, OTHER_MAC}))
+    assert [(drift.mac, drift.what) for drift in drifts([active(mac=OTHER_MAC)], snapshot(), history, NOW_S)] == [
+        (OTHER_MAC, "not let through"),
+        (MAC, "what it lost is not confirmed"),
+    ]
+
+
+def test_a_device_whose_time_has_moved_is_found_and_the_one_that_is_owed_it_left_alone():
+    moved = grant(mac=OTHER_MAC, used_s=600)
+    assert whats([moved], snapshot(row(), row(mac=OTHER_MAC))) == [(MAC, "let through without a grant")]
+
+
 def test_a_data_limit_that_is_reached_ends_the_grant_whose_turn_it_is():
     one = active()
     assert found([one], snapshot(row(used_up=True, online=False))) == [Drift(MAC, "data limit reached", used_up=one)]
@@ -165,7 +194,8 @@ class Post:
         self.gate = Gate(1, site, db, self.clock, self.woken.append)
         self.open = Open(self.gate, db)
         self.close = Close(self.gate, db, self.clock)
-        self.compare = Compare(self.gate, db, self.clock)
+        compensation = Compensation(db, Heartbeat(db, self.clock), self.woken.append, from_s=None)
+        self.compare = Compare(self.gate, db, self.clock, RouterWatch(1, compensation, None))
 
     async def sold(self, *grants: Grant) -> None:
         for one in grants:
@@ -223,6 +253,12 @@ async def test_whose_time_is_over_is_shut_out_and_the_next_end_is_waited_for(pos
     assert await post.close.run_once() == 3_540
     assert post.hotspot.deeds == [("shut_out", OTHER_MAC)]
     assert (await post.state(1), await post.state(2)) == (GrantState.ACTIVE, GrantState.ENDED)
+
+
+async def test_a_grant_that_moves_up_behind_one_that_has_ended_is_waited_for_at_its_new_end(post: Post):
+    await post.sold(active(1), active(2, starts_at_s=END_S + 900, ends_at_s=END_S + 4_500))
+    post.clock.advance(3_600)
+    assert await post.close.run_once() == 3_600
 
 
 async def test_an_end_that_the_router_missed_is_tried_again_soon(post: Post):

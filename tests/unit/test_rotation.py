@@ -163,7 +163,7 @@ async def test_without_a_database_nothing_is_made(tmp_path: Path):
     assert not (site.data_dir / KEY_FILE).exists()
 
 
-def test_the_command_says_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_command_says_what_was_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logging_as_it_was: None):
     site = Site(tmp_path)
     asyncio.run(site.fill())
     monkeypatch.setattr("gateway.logs.set_up", lambda **_: None)

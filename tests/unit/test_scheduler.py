@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from gateway.errors import Unavailable
-from gateway.scheduler import LONGEST_PAUSE_S, Scheduler
+from gateway.errors import NotStored, Unavailable
+from gateway.scheduler import LONGEST_PAUSE_S, STORE_AGAIN_S, Scheduler
 from tests.fakeclock import FakeClock
 
 MANY_TURNS = 200
@@ -216,6 +216,15 @@ async def test_a_job_that_died_is_busy_no_more(scheduler: Scheduler):
     with pytest.raises(LookupError):
         await scheduler.run()
     assert scheduler.is_idle
+
+
+async def test_a_job_whose_result_the_disk_does_not_take_runs_again_later(scheduler: Scheduler, clock: FakeClock):
+    job = Stuck(NotStored("full"))
+    job.let_go.set()
+    scheduler.add(job)
+    await settled()
+    assert scheduler.is_idle
+    assert clock.next_wake_s() == STORE_AGAIN_S
 
 
 # ── removing ──

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.errors import Internal, NotStored
 from gateway.store import database
-from gateway.store.database import Database, Transaction, integrity
+from gateway.store.backups import integrity
+from gateway.store.database import Database, Transaction, peek
 from tests.twins import adding, numbers, of_numbers
 
 PATIENCE_S = 20.0
@@ -24,6 +25,10 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await of_numbers(tmp_path)
     yield opened
     await opened.close()
+
+
+def files_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def raise_time(tx: Transaction) -> None:
@@ -200,3 +205,17 @@ def test_a_file_that_is_missing_or_damaged_is_not_called_ok(tmp_path):
     assert integrity(tmp_path / "damaged.db") == "file is not a database"
     assert integrity(tmp_path / "gone.db") == "unable to open database file"
     assert not (tmp_path / "gone.db").exists()
+
+
+async def test_a_database_in_use_can_be_looked_into_and_one_that_is_not_there_is_not_made(tmp_path: Path):
+    path = tmp_path / "gateway.db"
+    with pytest.raises(Internal, match="there is no database"):
+        await peek(path, lambda tx: tx.execute("SELECT 1").fetchone())
+    assert files_in(tmp_path) == []
+    db = await Database.open(path)
+    try:
+        assert await peek(path, lambda tx: tx.execute("PRAGMA user_version").fetchone()[0]) > 0
+        with pytest.raises(Internal, match="readonly"):
+            await peek(path, lambda tx: tx.execute("UPDATE clock SET id = id"))
+    finally:
+        await db.close()

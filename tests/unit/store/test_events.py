@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ GRANT_FACTS: dict[str, st.SearchStrategy[Any]] = {
     "ends_at_s": st.floats(0, 1e10),
     "ended_because": st.sampled_from([None, "time", "data"]),
     "duration": st.integers(1, 10**6).map(Duration),
+    "used_s": st.floats(0, 1e6),
+    "used_bytes": st.integers(0, 10**12),
 }
 Step = tuple[str, int, Any, float, dict[str, Any]]
 """What is done, to the payment or grant of which number, by which event, when, and with which facts."""
@@ -60,6 +63,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
             st.fixed_dictionaries({}, optional=GRANT_FACTS),
         ),
         st.tuples(st.just("move"), st.integers(1, 3), st.none(), MOMENTS, st.fixed_dictionaries({"ends_at_s": MOMENTS})),
+        st.tuples(st.sampled_from(["hand_over", "log_out", "log_in"]), st.integers(1, 3), st.none(), MOMENTS, st.just({})),
     ),
     max_size=40,
 )
@@ -84,6 +88,12 @@ def take(tx: sqlite3.Connection, step: Step) -> None:
                 grant_rows.insert(tx, grant(number, created_at_s=at_s))
         elif kind == "grant":
             grant_rows.change(tx, grant_rows.get(tx, f"grant-{number}"), event, at_s, **facts)
+        elif kind == "log_in":
+            grant_rows.log_in(tx, grant_rows.get(tx, f"grant-{number}"), at_s)
+        elif kind in {"hand_over", "log_out"}:
+            before = grant_rows.get(tx, f"grant-{number}")
+            after = replace(before, mac=OTHER_MAC, used_s=before.used_s + 60, used_bytes=before.used_bytes + 1)
+            (grant_rows.hand_over if kind == "hand_over" else grant_rows.log_out)(tx, before, after, at_s)
         else:
             before = grant_rows.get(tx, f"grant-{number}")
             grant_rows.move(tx, before, grant(number, **facts, state=before.state), at_s)

@@ -50,6 +50,10 @@ def active(number: int, **changes: Any) -> Grant:
         ends_at_s=st.none() | st.floats(0, 1e11),
         ended_because=st.sampled_from([None, "time", "data", "revoked"]),
         version=st.integers(0, 99),
+        claim_code=st.sampled_from([None, "ABCDEFGH"]),
+        used_s=st.floats(0, 1e9),
+        used_bytes=st.integers(0, 2**62),
+        logged_out=st.booleans(),
     )
 )
 def test_what_is_written_comes_back_unchanged(written):
@@ -160,3 +164,28 @@ def test_every_state_that_is_not_over_is_counted_also_where_there_is_none(tx):
     assert grant_rows.counts(tx) == {"owed": 0, "unclaimed": 0, "active": 0, "ending": 0}
     stored(tx, grant(1), grant(2), active(3), grant(4, state=GrantState.ENDED), grant(5, state=GrantState.REVOKED))
     assert grant_rows.counts(tx) == {"owed": 2, "unclaimed": 0, "active": 1, "ending": 0}
+
+
+def test_what_a_device_lost_is_expected_of_its_router_until_it_is_confirmed(tx):
+    for mac in (MAC, MAC, OTHER_MAC):
+        grant_rows.expect(tx, 1, mac)
+    assert grant_rows.unconfirmed(tx, 1) == {MAC, OTHER_MAC}
+    assert grant_rows.unconfirmed(tx, 2) == set()
+    grant_rows.confirm(tx, 1, MAC)
+    assert grant_rows.unconfirmed(tx, 1) == {OTHER_MAC}
+
+
+@pytest.mark.parametrize("state", [GrantState.ENDING, GrantState.ENDED, GrantState.REVOKED])
+def test_what_is_over_is_handed_over_to_nobody(tx, state):
+    stored(tx, over := active(1, state=state))
+    with pytest.raises(IllegalTransition):
+        grant_rows.hand_over(tx, over, replace(over, mac=OTHER_MAC), NOW_S)
+    assert grant_rows.get(tx, over.id) == over
+
+
+def test_a_move_that_came_too_late_is_refused(tx):
+    stored(tx, one := active(1))
+    grant_rows.hand_over(tx, one, replace(one, mac=OTHER_MAC), NOW_S)
+    for late in (grant_rows.hand_over, grant_rows.log_out):
+        with pytest.raises(Conflict):
+            late(tx, one, one, NOW_S)
