@@ -19,7 +19,7 @@ SIZE   ?= typical
 WORKS  := $(shell $(BIN)/python -c 'import pip; print("yes")' 2>/dev/null)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz simulate kill screenshots clean rebuild
+.PHONY: help run test long fuzz simulate kill screenshots clean rebuild
 .DELETE_ON_ERROR:
 
 help:  ## This list
@@ -28,11 +28,14 @@ help:  ## This list
 run: $(VENV)/.product  ## The demo: daemon, simulated router and IntaSend, two phones. ARGS="--port 9000"
 	@$(BIN)/hotspot-gateway demo $(ARGS)
 
-test: $(VENV)/.tests $(TOOLS)  ## Lint, types and every test. ARGS="-k expiry" goes to pytest
+test: $(VENV)/.tests $(TOOLS)  ## Lint, types and every test that takes no time. ARGS="-k expiry" goes to pytest
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
-	@$(BIN)/python -m pytest --numprocesses 2 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 -m "not long" $(ARGS)
+
+long: $(VENV)/.tests $(TOOLS)  ## The other tests: death at each step, power cuts, kills, every page of the portal
+	@$(BIN)/python -m pytest --numprocesses 2 -m long $(ARGS)
 
 fuzz: $(VENV)/.tests  ## Everything that schemathesis can think of, against the API's own description. EXAMPLES=1000
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/test_fuzz.py $(ARGS)

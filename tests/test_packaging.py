@@ -176,7 +176,12 @@ class TestMake:
 
     def test_test_runs_lint_types_and_tests_in_this_order(self, clone: Path) -> None:
         assert self.make(clone, "test").returncode == 0
-        assert self.log(clone)[3:] == ["-m ruff check .", "-m ruff format --check .", "-m mypy", "-m pytest --numprocesses 2"]
+        assert self.log(clone)[3:] == [
+            "-m ruff check .",
+            "-m ruff format --check .",
+            "-m mypy",
+            "-m pytest --numprocesses 2 -m not long",
+        ]
 
     def test_test_fetches_what_the_browser_needs_once_and_as_it_is_locked(self, clone: Path) -> None:
         self.make(clone, "test")
@@ -187,7 +192,7 @@ class TestMake:
     def test_test_runs_where_npm_has_no_network(self, clone: Path) -> None:
         self.npm(clone, does="exit 1")
         outcome = self.make(clone, "test")
-        assert (outcome.returncode, self.log(clone)[-1]) == (0, "-m pytest --numprocesses 2")
+        assert (outcome.returncode, self.log(clone)[-1]) == (0, "-m pytest --numprocesses 2 -m not long")
         assert "npm could not fetch them" in outcome.stderr
 
     def test_screenshots_look_at_every_page_and_keep_what_they_see(self, clone: Path) -> None:
@@ -243,7 +248,7 @@ class TestMake:
 
     def test_help_names_every_word(self, clone: Path) -> None:
         shown = self.make(clone, "help").stdout
-        words = ["help", "run", "test", "fuzz", "kill", "screenshots", "simulate", "clean"]
+        words = ["help", "run", "test", "long", "fuzz", "kill", "screenshots", "simulate", "clean"]
         assert re.findall(r"^make (\w+)", shown, flags=re.MULTILINE) == words
         assert self.make(clone).stdout == shown
 
@@ -267,15 +272,15 @@ class TestTheBuildMachinesScript:
 
     def test_it_ends_with_the_closing_line_of_the_tests(self, tools: Path) -> None:
         outcome = self.run_it(tools)
-        assert (outcome.returncode, outcome.stdout) == (0, "9 passed in 1.00s\n")
+        assert (outcome.returncode, outcome.stdout) == (0, 2 * "9 passed in 1.00s\n")
 
     def test_it_runs_make_test_in_the_checkout(self, tools: Path) -> None:
         self.tool(tools, "make", 'echo "$*"; pwd')
-        assert self.run_it(tools).stdout.splitlines() == ["test", str(ROOT)]
+        assert self.run_it(tools).stdout.splitlines() == ["test", str(ROOT), "long", str(ROOT)]
 
     def test_it_does_not_let_the_browser_be_missing(self, tools: Path) -> None:
         self.tool(tools, "make", 'echo "REQUIRE_BROWSER=$REQUIRE_BROWSER"')
-        assert self.run_it(tools).stdout == "REQUIRE_BROWSER=1\n"
+        assert self.run_it(tools).stdout == 2 * "REQUIRE_BROWSER=1\n"
 
     def test_it_fails_when_the_tests_fail(self, tools: Path) -> None:
         self.tool(tools, "make", "exit 2")
@@ -295,7 +300,7 @@ class TestTheBuildMachinesScript:
         self.tool(tools, "apt-get", "exit 9")
         outcome = self.run_it(tools)
         assert "not mine to install: python3-venv" in outcome.stderr
-        assert outcome.stdout == "9 passed in 1.00s\n"
+        assert outcome.stdout == 2 * "9 passed in 1.00s\n"
 
 
 class TestTheBrowser:

@@ -17,7 +17,10 @@ from playwright.async_api import Browser, async_playwright
 from gateway import daemon
 from gateway.simulators.phones import SimulatedPhone
 from tests.browser.handset import Handset
+from tests.e2e.conftest import database_in_place
 from tests.e2e.world import World
+
+__all__ = ["database_in_place"]
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (

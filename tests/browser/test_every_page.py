@@ -18,6 +18,8 @@ from tests.browser.measures import OLD_PHONE_PX, PACKET_TRAIN_BYTES, double_text
 from tests.browser.scenes import ANSWERS, SCENES
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.long
+
 WIDTH_PX, _ = OLD_PHONE_PX
 SHOWN_TWICE = {"shop", "waiting", "status"}
 

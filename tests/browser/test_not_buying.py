@@ -8,6 +8,8 @@ from tests.browser.conftest import WINDOWS, PickUp, Window
 from tests.browser.handset import PAYMENT, SOMEWHERE
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.long
+
 
 @WINDOWS
 @pytest.mark.parametrize("answer", ["cancel", "wrong_pin"])

@@ -17,6 +17,8 @@ from gateway.visitors import Visitor
 from tests.e2e.crash import Customer, Fuse, Moment, MortalWorld, die_everywhere, live_once
 from tests.e2e.world import World
 
+pytestmark = pytest.mark.long
+
 FINAL = {PaymentState.PAID, PaymentState.FAILED, PaymentState.LAPSED, PaymentState.REFUSED}
 
 WATCHED_S = 8.0

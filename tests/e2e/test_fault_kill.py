@@ -20,6 +20,8 @@ from gateway.clock import SystemClock
 from gateway.simulators.intasend import Outcome, account, invoices
 from tests.e2e.process import Kiosk
 
+pytestmark = pytest.mark.long
+
 KILLS = int(os.environ.get("KILLS", "4"))
 SEED = int(os.environ.get("SEED", "1"))
 

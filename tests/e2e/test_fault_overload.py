@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from gateway.access import GrantState
@@ -18,6 +19,8 @@ from gateway.limits import OWNER
 from gateway.simulators.intasend import Endpoint, Outcome, reset_before
 from gateway.simulators.intasend.faults import Proceed
 from tests.e2e.world import PUBLIC_KEY, World
+
+pytestmark = pytest.mark.long
 
 PHONES = 500
 """A full hotspot (issue 5); RouterOS serves no more with a licence of level 5."""

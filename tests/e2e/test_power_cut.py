@@ -20,6 +20,8 @@ from tests.disk import Disk, observed
 from tests.e2e.crash import Fuse, Moment, MortalWorld, wire
 from tests.e2e.test_crash import more_time_while_online, two_minutes
 
+pytestmark = pytest.mark.long
+
 CUTS = 12
 """Moments tried for each story, spread over all its writes; each with other sectors lost."""
 

@@ -19,6 +19,8 @@ from gateway.simulators.intasend import Endpoint, account, invoices
 from tests.e2e.process import PATIENCE_S, SECRETS, Kiosk, Program
 from tests.preparation import PORTAL, prepare
 
+pytestmark = pytest.mark.long
+
 STORY = ["asked", "pushed", "paid", "online", "due", "offline"]
 
 

@@ -14,6 +14,8 @@ import gateway
 from gateway.simulators.intasend import account, invoices
 from tests.e2e.process import PATIENCE_S, Kiosk
 
+pytestmark = pytest.mark.long
+
 WITHIN_S = 1.0
 """Within which the manager wants a sign of life; the unit says 60."""
 

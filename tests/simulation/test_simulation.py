@@ -27,7 +27,7 @@ from tests.simulation.story import story
 from tests.simulation.visits import BEHAVIOURS
 from tests.simulation.world import World
 
-SEEDS, BATCH = 150, 10
+SEEDS, BATCH = 200, 40
 """How many seeds the suite runs, and how many in one test."""
 
 FOUND_WITHIN = 60
@@ -53,7 +53,7 @@ def test_a_seed_that_failed_once_does_not_fail_again(size: str, seed: int):
     _demand_success(seed, SIZES[size])
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, BATCH))
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.long) for first in range(BATCH, SEEDS, BATCH))])
 def test_nothing_is_lost_and_everything_comes_right(first: int):
     for seed in range(first, first + BATCH):
         _demand_success(seed, SHORT)
@@ -63,6 +63,7 @@ def test_some_seeds_run_at_the_rhythm_of_production():
     assert {draw(seed, SHORT).pace for seed in range(PRODUCTION_EVERY)} == {1.0, 12.0, 40.0}
 
 
+@pytest.mark.long
 def test_a_day_and_a_half_of_a_small_hotspot_sells_and_suffers():
     result = _demand_success(2, TYPICAL)
 
@@ -123,6 +124,7 @@ def test_sigterm_is_obeyed_within_ten_seconds_while_the_answer_to_a_push_is_awai
     assert result.violation is None, story(result)
 
 
+@pytest.mark.long
 def test_a_world_that_is_over_leaves_nothing_in_the_memory():
     killed = next(seed for seed in range(SEEDS) if any(entry.kind == "process: killed" for entry in draw(seed, SHORT).faults))
 

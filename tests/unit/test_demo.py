@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import pytest
 
 from gateway import demo
 from gateway.clock import SystemClock
@@ -60,6 +61,7 @@ async def demonstration() -> AsyncIterator[Demonstration]:
         await process.communicate()
 
 
+@pytest.mark.long
 async def test_a_newcomer_buys_on_one_phone_and_claims_the_time_on_the_other() -> None:
     async with demonstration() as shown, aiohttp.ClientSession() as http:
         assert "no internet" in await (await http.get(shown.amina)).text()
