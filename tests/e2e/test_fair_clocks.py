@@ -78,7 +78,7 @@ async def test_time_stands_still_for_a_grant_that_outlives_the_outage_and_for_th
 
 
 async def test_a_router_that_ran_all_along_out_of_our_sight_has_taken_nothing(open_site: OpenSite, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(daemon, "MikrotikHotspot", functools.partial(MikrotikHotspot, deadline_s=0.3, probe_s=0.1))
+    monkeypatch.setattr(daemon, "MikrotikHotspot", functools.partial(MikrotikHotspot, deadline_s=1.0, probe_s=0.5))
     world = await open_site()
     payment_id = await world.buy(world.amina)
     before = await world.grant(payment_id)
