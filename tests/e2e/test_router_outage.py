@@ -79,7 +79,7 @@ async def test_nothing_is_sold_for_a_router_that_is_down_and_again_when_it_is_ba
 async def test_nothing_is_sold_for_a_router_that_takes_everything_and_answers_nothing(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(daemon, "MikrotikHotspot", functools.partial(MikrotikHotspot, deadline_s=0.3, probe_s=0.1))
+    monkeypatch.setattr(daemon, "MikrotikHotspot", functools.partial(MikrotikHotspot, deadline_s=1.0, probe_s=0.5))
     world = await open_site()
     world.router.faults.silent = True
     await world.pass_time(10, step_s=2)
