@@ -128,7 +128,7 @@ FINE: tuple[tuple[Rule, str, str], ...] = (
     (wording.tuning_constants_give_their_reason, "gateway/sales.py", "# The sizes of a page.\nROWS = 100\nCOLUMNS = 5"),
     (wording.modules_and_functions_are_short, "gateway/sales.py", f"def f():\n    '''\n{_LONG}\n    '''\n    return 1"),
     (wording.modules_have_their_test_file, "gateway/empty/__init__.py", "'''Doc.'''"),
-    (wording.no_file_names_a_build_machine, "docs/install.md", "https://example.org/home/page /opt/hotspot-gateway ~/work/x"),
+    (wording.no_file_names_a_build_machine, "docs/install.md", "https://example.org/home/page /opt/hotspot-gateway ~/builds/x"),
 )
 
 
