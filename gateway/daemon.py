@@ -116,7 +116,7 @@ class Daemon:
         self.site = Site(Catalogue([], []), {}, {}, tag=vault.derive("references").reveal()[:TAG_CHARS])
         self.scheduler = Scheduler(clock)
         db.on_damage = self.scheduler.fail
-        self.heartbeat = Heartbeat(db, clock)
+        self.heartbeat = Heartbeat(db, clock, on_step=self.scheduler.wake_all)
         self.exchanges = Exchanges(db, self.heartbeat, self.scheduler)
         self.visitors = Visitors(self.site, clock, self.scheduler)
         self.news = News(db, clock, self.scheduler.wake)

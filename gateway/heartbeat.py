@@ -10,6 +10,7 @@ The router's clock is no witness: it boots in 1970, and nothing here reads it.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -33,13 +34,14 @@ that, and the clocks that matter here are wrong by minutes, hours or years."""
 
 
 class Heartbeat:
-    """A `Clock` that runs evenly, and the job that keeps it."""
+    """A `Clock` that runs evenly, and the job that keeps it. `on_step` is told of each step: whoever waits for a wall time may be due."""
 
     name = "heartbeat"
 
-    def __init__(self, db: Database, clock: MachineClock) -> None:
+    def __init__(self, db: Database, clock: MachineClock, on_step: Callable[[], None] = lambda: None) -> None:
         self._db = db
         self._clock = clock
+        self._on_step = on_step
         seen = self._read()
         self._line = Line(seen.wall_s, seen.boot_id, seen.monotonic_s, 0.0, confirmed=False)
         self._kept_at_s = float("-inf")
@@ -160,6 +162,7 @@ class Heartbeat:
             self._line = before
             raise
         self._kept_at_s = now.monotonic_s
+        self._on_step()
         log.warning("the clock is right again, by %.0f s: %s moved along", by_s, moved, extra={"action": "clock_stepped"})
 
     def _step(self, tx: Transaction, now: Line, by_s: float) -> int:

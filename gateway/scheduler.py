@@ -19,7 +19,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 60.0
-"""No job sleeps longer: a clock that was stepped is noticed within a minute."""
+"""No job sleeps longer: what nobody wakes it for is noticed within a minute."""
 
 STORE_AGAIN_S = 5.0
 """How soon a job whose result the disk did not take runs again: as soon as the heartbeat finds out whether the disk is well."""
@@ -85,6 +85,11 @@ class Scheduler:
         """There is work for this job now. Does nothing for a job that is not there."""
         if name in self._woken:
             self._woken[name].set()
+
+    def wake_all(self) -> None:
+        """It is another time: whatever a job waits for may be due now."""
+        for woken in self._woken.values():
+            woken.set()
 
     def in_hand(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start work that outlives whoever asked for it, and that `stop` waits for."""

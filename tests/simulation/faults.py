@@ -1,19 +1,18 @@
 """What can go wrong, at every level: the router, the provider, the network, the process, the disk, the clock.
 
-Each kind is a coroutine that lets it happen and, when it lasts, puts it right again. None knows what it will do to the gateway:
-that is what a run finds out.
+Each kind is a coroutine that lets it happen and, when it lasts, puts it right again: as it is when all is well, not as it was found,
+because the same may be wrong twice at a time. None knows what it will do to the gateway: that is what a run finds out.
 """
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from gateway.simulators.intasend import Endpoint, drips, empty, fails_with, hang, hang_after, reset_after, reset_before, wrong_types
 from gateway.simulators.intasend.faults import Fault as ProviderFault
-from gateway.simulators.routeros.accounts import ApiUser
 from tests.simulation.disk import Trouble
 from tests.simulation.network import Pair
 
@@ -21,6 +20,12 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ROUTER, UPLINK, AIR = frozenset({"gateway", "router"}), frozenset({"gateway", "intasend"}), frozenset({"gateway", "phones"})
+
+LATENCIES_S = {ROUTER: 0.004, UPLINK: 0.25, AIR: 0.03, frozenset({"intasend", "stranger"}): 0.2}
+"""When all is well: a cable, an uplink in a small town, and the air."""
+
+POLICIES = frozenset({"api", "read", "write"})
+"""What our user on the router may do when all is well."""
 
 Deed = Callable[["World", random.Random, float], Awaitable[None]]
 
@@ -100,10 +105,9 @@ async def _password(world: "World", _rng: random.Random, for_s: float) -> None:
 
 @kind("router: permission lost", longest_s=600)
 async def _permission(world: "World", _rng: random.Random, for_s: float) -> None:
-    before = world.router.user
-    world.router.user = ApiUser(before.name, before.password, frozenset({"api", "read"}))
+    world.router.user = replace(world.router.user, policies=frozenset({"api", "read"}))
     await world.pass_time(for_s)
-    world.router.user = before
+    world.router.user = replace(world.router.user, policies=POLICIES)
 
 
 @kind("router: a row of ours is removed by hand")
@@ -213,9 +217,9 @@ async def _reordered(world: "World", _rng: random.Random, for_s: float) -> None:
 
 @kind("webhooks: none", longest_s=7_200)
 async def _no_webhooks(world: "World", _rng: random.Random, for_s: float) -> None:
-    url, world.intasend.webhook_url = world.intasend.webhook_url, None
+    world.intasend.webhook_url = None
     await world.pass_time(for_s)
-    world.intasend.webhook_url = url
+    world.intasend.webhook_url = world.webhook_url
 
 
 @kind("webhooks: forged", weight=3)
@@ -254,10 +258,9 @@ async def _torn(world: "World", rng: random.Random, _: float) -> None:
 @kind("network: slow", longest_s=900)
 async def _laggard(world: "World", rng: random.Random, for_s: float) -> None:
     pair = _connections(rng)
-    before = world.network.latency_s[pair]
     world.network.latency_s[pair] = rng.choice((0.5, 2.0, 6.0))
     await world.pass_time(for_s)
-    world.network.latency_s[pair] = before
+    world.network.latency_s[pair] = LATENCIES_S[pair]
 
 
 @kind("network: the way to the router is dead", longest_s=600)

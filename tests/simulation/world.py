@@ -26,7 +26,7 @@ from gateway.simulators.routeros import SimulatedRouter
 from tests.e2e.world import PASSWORD_HASH, PUBLIC_KEY
 from tests.simulation.clocks import SimulatedClock
 from tests.simulation.disk import Disk
-from tests.simulation.faults import AIR, ROUTER, UPLINK
+from tests.simulation.faults import LATENCIES_S, POLICIES
 from tests.simulation.loop import Machine, SimulatedLoop
 from tests.simulation.network import Network
 from tests.simulation.people import Customer
@@ -34,9 +34,6 @@ from tests.simulation.plan import Plan, parameters
 
 GATEWAY, KIOSK, INTASEND = "10.5.50.2", "10.5.50.1", "102.0.0.7"
 HTTP_PORT = 8080
-
-LATENCIES_S = {ROUTER: 0.004, UPLINK: 0.25, AIR: 0.03, frozenset({"intasend", "stranger"}): 0.2}
-"""A cable, an uplink in a small town, and the air."""
 
 PACKAGES: tuple[dict[str, Any], ...] = (
     {"id": 1, "name": "2 minutes", "price": "5", "duration": "2m"},
@@ -344,7 +341,7 @@ class World:
         self.router.faults.delay_s = 0.0
         self.router.faults.drop_after.clear()
         self.router.faults.trap_next.clear()
-        self.router.user = replace(self.router.user, policies=frozenset({"api", "read", "write"}))
+        self.router.user = replace(self.router.user, policies=POLICIES)
         self.intasend.faults.clear()
         self.intasend.ignores_api_ref_filter = False
         webhooks = self.intasend.webhooks

@@ -74,6 +74,20 @@ async def _refuse(*_: object) -> None:
     raise NotStored("full")
 
 
+async def test_who_waits_for_a_wall_time_hears_of_each_step_and_of_nothing_else(db: Database, clock: FakeClock):
+    steps: list[float] = []
+    heartbeat = Heartbeat(db, clock, on_step=lambda: steps.append(heartbeat.wall_s()))
+    await heartbeat.begin()
+    clock.advance(BEAT_S)
+    await heartbeat.run_once()
+    clock.step_wall(HOUR_S)
+    await heartbeat.run_once()
+    assert steps == []
+    clock.synchronise()
+    await heartbeat.run_once()
+    assert steps == [NOW_S + BEAT_S + HOUR_S]
+
+
 # ── it runs evenly ──
 
 

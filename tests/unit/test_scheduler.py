@@ -127,6 +127,15 @@ async def test_whoever_wakes_a_job_has_it_run_now(scheduler: Scheduler, clock: F
     assert (await runs_after(job, clock, 0), other.runs) == (2, 1)
 
 
+async def test_all_jobs_run_now_when_all_are_woken(scheduler: Scheduler, clock: FakeClock):
+    job, other = Counter(pause_s=None), Counter("other", 10)
+    scheduler.add(job)
+    scheduler.add(other)
+    await settled()
+    scheduler.wake_all()
+    assert (await runs_after(job, clock, 0), other.runs) == (2, 2)
+
+
 async def test_a_job_that_was_woken_early_counts_its_pause_from_there(scheduler: Scheduler, clock: FakeClock):
     job = Counter(pause_s=10)
     scheduler.add(job)
