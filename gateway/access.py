@@ -267,10 +267,27 @@ def extended(queue: Sequence[Grant], grant: Grant, extra: Duration) -> list[Gran
 def stepped(grant: Grant, since_s: float, step_s: float) -> Grant:
     """The grant when the clock steps by which it was stamped after `since_s`: bought or begun then, it keeps every second."""
     bought, begun = grant.created_at_s > since_s, (grant.starts_at_s or 0.0) > since_s
-    created_at_s = grant.created_at_s + step_s if bought else grant.created_at_s
+    moved = replace(grant, created_at_s=grant.created_at_s + step_s) if bought else grant
     if grant.starts_at_s is None or not (bought or begun):
-        return replace(grant, created_at_s=created_at_s)
-    return replace(grant, created_at_s=created_at_s, starts_at_s=grant.starts_at_s + step_s, ends_at_s=grant.ends_s + step_s)
+        return moved
+    return replace(moved, starts_at_s=grant.starts_at_s + step_s, ends_at_s=grant.ends_s + step_s)
+
+
+def queue_stepped(queue: Iterable[Grant], since_s: float, step_s: float, now_s: float) -> list[Grant]:
+    """The active grants of one device when the clock steps to `now_s`: whoever waits moves as far as the one before.
+
+    The planned beginning of one that waits is no stamp: it says when the one before ends. That may have been long ago, unseen by a
+    clock that was behind; what was bought by that clock begins now then.
+    """
+    first, *waiting = sorted(queue, key=lambda grant: grant.ends_s)
+    moved, before = [stepped(first, since_s, step_s)], first
+    for grant in waiting:
+        starts_at_s = (grant.starts_at_s or 0.0) + moved[-1].ends_s - before.ends_s
+        created_at_s, before = grant.created_at_s, grant
+        if created_at_s > since_s:
+            created_at_s, starts_at_s = created_at_s + step_s, max(starts_at_s, now_s)
+        moved.append(replace(grant, created_at_s=created_at_s, starts_at_s=starts_at_s, ends_at_s=starts_at_s + grant.window_s))
+    return moved
 
 
 def plus(duration: Duration, extra: Duration) -> Duration:

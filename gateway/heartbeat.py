@@ -34,7 +34,10 @@ that, and the clocks that matter here are wrong by minutes, hours or years."""
 
 
 class Heartbeat:
-    """A `Clock` that runs evenly, and the job that keeps it. `on_step` is told of each step: whoever waits for a wall time may be due."""
+    """A `Clock` that runs evenly, and the job that keeps it.
+
+    `on_step` is called after each step: whoever waits for a wall time may be due.
+    """
 
     name = "heartbeat"
 

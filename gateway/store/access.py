@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from gateway.access import Grant, GrantEvent, GrantState, advance, stepped
+from gateway.access import Grant, GrantEvent, GrantState, advance, queue_stepped, stepped
 from gateway.errors import NotFound
 from gateway.identity import Duration, IpAddress, MacAddress
 from gateway.store import events
@@ -40,13 +40,16 @@ def move(tx: sqlite3.Connection, grant: Grant, moved: Grant, at_s: float) -> Gra
 
 
 def shift(tx: sqlite3.Connection, since_s: float, step_s: float, at_s: float) -> int:
-    """Let every grant that is not over, and was stamped after a moment, follow a step of the clock; how many."""
+    """Let every grant that is not over, and was stamped after a moment, follow a step of the clock to `at_s`; how many."""
     marks = ", ".join("?" * len(_LIVE))
-    rows = tx.execute(f"{_SELECT} WHERE state IN ({marks}) AND max(created_at_s, ifnull(starts_at_s, 0)) > ?", (*_LIVE, since_s))
-    grants = [_grant(row) for row in rows]
-    for grant in grants:
-        move(tx, grant, stepped(grant, since_s, step_s), at_s)
-    return len(grants)
+    live = {row["id"]: _grant(row) for row in tx.execute(f"{_SELECT} WHERE state IN ({marks})", _LIVE)}
+    moved = [stepped(grant, since_s, step_s) for grant in live.values() if grant.state is not GrantState.ACTIVE]
+    for queue in _queues(live.values()):
+        moved += queue_stepped(queue, since_s, step_s, at_s)
+    changed = [grant for grant in moved if grant != live[grant.id]]
+    for grant in changed:
+        move(tx, live[grant.id], grant, at_s)
+    return len(changed)
 
 
 def extend(tx: sqlite3.Connection, grant: Grant, longer: Grant, at_s: float) -> Grant:
@@ -161,6 +164,15 @@ def queue(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> list[Grant
     """The active grants of one device on one router."""
     rows = tx.execute(f"{_SELECT} WHERE router_id = ? AND mac = ? AND state = 'active' ORDER BY ends_at_s", (router_id, mac.text))
     return [_grant(row) for row in rows]
+
+
+def _queues(grants: Iterable[Grant]) -> Iterable[list[Grant]]:
+    """Those that are active, by device and router."""
+    queues: dict[tuple[int, MacAddress], list[Grant]] = {}
+    for grant in grants:
+        if grant.state is GrantState.ACTIVE:
+            queues.setdefault((grant.router_id, grant.device), []).append(grant)
+    return queues.values()
 
 
 def is_known(tx: sqlite3.Connection, router_id: int, mac: MacAddress) -> bool:

@@ -1,7 +1,7 @@
 """What can go wrong, at every level: the router, the provider, the network, the process, the disk, the clock.
 
-Each kind is a coroutine that lets it happen and, when it lasts, puts it right again: as it is when all is well, not as it was found,
-because the same may be wrong twice at a time. None knows what it will do to the gateway: that is what a run finds out.
+Each kind is a coroutine that lets it happen and, when it lasts, puts it right again: as it is when all is well, and not as it was
+found, because the same may be wrong twice at a time. None knows what it will do to the gateway: that is what a run finds out.
 """
 
 import random

@@ -25,6 +25,7 @@ from gateway.access import (
     is_used_up,
     moved_up,
     owes_grant,
+    queue_stepped,
 )
 from gateway.identity import Duration
 from gateway.payments import IllegalTransition, PaymentState
@@ -45,6 +46,7 @@ HEAD, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CELLS = [(state, event, becomes) for state, *row in ROWS for event, becomes in zip(HEAD, row, strict=True)]
 ALL_CELLS = {(state, event) for state in GrantState for event in GrantEvent}
 
+YEAR_S = 365 * 86_400
 DURATIONS = st.integers(1, 30 * 86_400)
 PURCHASES = st.lists(st.tuples(st.integers(0, 2 * 86_400), DURATIONS), min_size=1, max_size=8)
 """How many seconds after the one before it, and for how many seconds."""
@@ -191,6 +193,32 @@ def test_a_grant_has_no_end_before_the_router_has_confirmed_it():
 def test_a_customer_is_told_the_confirmed_end_and_until_then_payment_plus_duration():
     told = [expiry_s(one, NOW_S, Duration(3_600)) for one in (None, grant(), grant(ends_at_s=NOW_S + 3_640))]
     assert told == [NOW_S + 3_600, NOW_S + 3_600, NOW_S + 3_640]
+
+
+# ── the clock steps ──
+
+
+@given(PURCHASES, st.integers(0, 40 * 86_400), st.integers(-YEAR_S, YEAR_S))
+def test_the_grants_of_a_device_stay_as_long_and_in_their_order_across_a_step(purchases, since_s, step_s):
+    queue = bought(purchases)
+    now_s = queue[-1].created_at_s + step_s
+    moved = queue_stepped(queue, NOW_S + since_s, step_s, now_s)
+    assert [one.ends_s - window(one)[0] for one in moved] == [one.duration.seconds for one in queue]
+    assert all(before.ends_s <= window(after)[0] for before, after in pairwise(moved))
+
+
+def test_who_waits_moves_with_the_one_before_and_not_by_his_own_planned_start():
+    first, second = bought([(0, 3_600), (60, 600)])
+    for since_s, moves_s in ((NOW_S - 1, 300), (NOW_S + 90, 0)):
+        moved = queue_stepped([second, first], since_s, 300, NOW_S + 400)
+        assert [window(one)[0] for one in moved] == [NOW_S + moves_s, NOW_S + 3_600 + moves_s]
+
+
+@pytest.mark.parametrize(("since_s", "begins_s"), [(30, 9_000), (90, 3_600)])
+def test_what_was_bought_on_the_line_behind_time_that_ran_out_unseen_begins_now(since_s: float, begins_s: float):
+    queue = bought([(0, 3_600), (60, 600)])
+    moved = queue_stepped(queue, NOW_S + since_s, 8_900, NOW_S + 9_000)
+    assert [window(one)[0] for one in moved] == [NOW_S, NOW_S + begins_s]
 
 
 @given(PURCHASES, st.data(), DURATIONS)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.access import Grant, GrantState
+from gateway.identity import Duration
 from gateway.payments import Payment, PaymentState
 from gateway.store import access, clock, events, payments
 from gateway.timeline import Line
@@ -111,6 +112,20 @@ def test_a_grant_that_was_bought_before_and_begun_on_the_line_moves_its_window_o
     clock.step(tx, LINE, STEP_S)
     moved = access.get(tx, "grant-1")
     assert (moved.created_at_s, moved.starts_at_s, moved.ends_s) == (BEFORE_S, AFTER_S + STEP_S, AFTER_S + STEP_S + 3_600)
+
+
+@pytest.mark.parametrize("behind_bought_at_s", [BEFORE_S, AFTER_S])
+@pytest.mark.parametrize("step_s", [60.0, -STEP_S])
+def test_a_grant_that_waits_stays_behind_one_that_stays(tx: sqlite3.Connection, behind_bought_at_s: float, step_s: float):
+    begun, waits = BEFORE_S + 3_600, BEFORE_S + 3_600 + 600
+    first = grant(1, state=GrantState.ACTIVE, created_at_s=BEFORE_S, starts_at_s=BEFORE_S, ends_at_s=begun)
+    bought: dict[str, Any] = {"created_at_s": behind_bought_at_s, "duration": Duration(600)}
+    behind = grant(2, state=GrantState.ACTIVE, starts_at_s=begun, ends_at_s=waits, **bought)
+    stored(tx, payment(1, created_at_s=BEFORE_S), first)
+    stored(tx, payment(2, created_at_s=behind_bought_at_s), behind)
+    clock.step(tx, LINE, step_s)
+    moved = access.get(tx, "grant-2")
+    assert (moved.starts_at_s, moved.ends_s) == (begun, waits)
 
 
 @pytest.mark.parametrize("state", [GrantState.OWED, GrantState.UNCLAIMED])
