@@ -182,7 +182,7 @@ class Daemon:
     async def remember(self) -> None:
         """Learn until when the life before this one went on, before anything of this one is kept. A backup's is no evidence."""
         restored = await self.db.read(rescues.is_unsettled)
-        self._last_life_s = None if restored else await self.db.read(clock_rows.newest_wall_s) or None
+        self._last_life_s = None if restored else await self.db.read(clock_rows.last_sign_s) or None
         await self.heartbeat.begin()
 
     async def take(self, config: Config) -> None:

@@ -40,6 +40,11 @@ def newest_stamp_s(tx: sqlite3.Connection) -> float:
     return float(row[0]) if row else 0.0
 
 
+def last_sign_s(tx: sqlite3.Connection) -> float:
+    """Until when the gateway is known to have run, in seconds since 1970; 0 in a new database."""
+    return max(newest_wall_s(tx), newest_stamp_s(tx))
+
+
 def keep(tx: sqlite3.Connection, kept: Line) -> None:
     """Keep where the line is by now."""
     tx.execute(

@@ -144,6 +144,24 @@ async def test_a_power_cut_that_takes_router_and_gateway_is_an_outage(world: Wor
     assert 0 <= after.ends_s - before.ends_s - 7_200 <= 60 + NOTICE_S
 
 
+async def test_such_an_outage_counts_from_the_last_thing_that_was_written_down(world: World):
+    payment_id = await world.buy(world.amina)
+    before = await world.grant(payment_id)
+    await world.pass_time(110)
+    await world.buy(world.otieno)
+    await world.router.power_off()
+    await world.stop()
+    world.clock.advance(7_200)
+    await world.router.power_on()
+    await world.start()
+    await world.pass_time(NOTICE_S)
+
+    after = await world.grant(payment_id)
+    assert before is not None
+    assert after is not None
+    assert 0 <= after.ends_s - before.ends_s - 7_200 <= 2 * NOTICE_S
+
+
 async def test_the_gateways_own_absence_takes_nothing_from_who_stays_online(world: World):
     payment_id = await world.buy(world.amina)
     before = await world.grant(payment_id)

@@ -76,6 +76,14 @@ def test_the_newest_stamp_is_of_the_event_that_was_written_last(tx: sqlite3.Conn
     assert clock.newest_stamp_s(tx) == NOW_S
 
 
+@pytest.mark.parametrize("written_at_s", [LINE.at_s - 40, LINE.at_s, LINE.at_s + 40])
+def test_the_last_sign_of_life_is_what_was_written_last_of_whatever_kind(tx: sqlite3.Connection, written_at_s: float):
+    assert clock.last_sign_s(tx) == 0.0
+    clock.keep(tx, LINE)
+    events.append(tx, "one", written_at_s)
+    assert clock.last_sign_s(tx) == max(LINE.at_s, written_at_s)
+
+
 # ── what moves ──
 
 
