@@ -7,37 +7,22 @@ the invariants in facts, reliability A8.
 
 import asyncio
 import logging
-import sqlite3
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from gateway.metrics import Metrics
 from gateway.payments import LISTEN_S
 from gateway.simulators.intasend.invoices import Invoice
-from tests.simulation.loop import SimulatedTask
-from tests.simulation.people import DURATION_S
+from tests.simulation.bounds import COMPARE_S, LONGEST_PAUSE_S, Bounds
+from tests.simulation.loop import START_S, SimulatedTask
 from tests.simulation.plan import Plan
-from tests.simulation.replica import Replica, Row, Violation, window_s
+from tests.simulation.replica import Replica, Row, Violation
+from tests.simulation.verdicts import OVER_TOLERANCE_S, OVER_WITHIN_S, Verdicts
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 LOOK_S = 20.0
 """How often the world is looked at, at the pace of production."""
-
-PULSE_S, COMPARE_S, LONGEST_PAUSE_S = 5.0, 30.0, 60.0
-"""The gateway's rhythm, written down a second time: a bound that follows the code it judges would judge nothing."""
-
-ONLINE_WITHIN_S = 15.0
-"""The contract: everybody who paid is online so long after the router is back."""
-OVER_WITHIN_S = 1.0
-"""The contract: a phone is shut out so long after its grant is due, the router being healthy."""
-OVER_TOLERANCE_S = 2.0
-"""What the simulated cable, card and router take for it."""
-
-A_MOMENT_S = 0.01
-STEPS_S = 30.0
-"""By how much small steps of the clock may shorten what somebody bought: a few seconds each."""
 
 TASKS_MAX, CONNECTIONS_MAX = 60, 12
 """What a gateway at rest needs, with room to spare: more is a leak."""
@@ -64,8 +49,10 @@ class Auditor:
     """Looks at the world again and again, and at its end."""
 
     def __init__(self, world: "World") -> None:
-        self.bounds: dict[str, float] = {}
-        self.replica = Replica(world.disk, self._judge_grant)
+        self.bounds = Bounds(world)
+        self.replica = Replica(world.disk)
+        self._verdicts = Verdicts(world, self.replica, self.bounds)
+        self.replica.judge = self._verdicts.judge
         self._world = world
         self._plan: Plan = world.plan
         self._ears = Ears(world)
@@ -74,10 +61,6 @@ class Auditor:
         self._log.propagate = False  # a run says more than anybody wants to read, and a kept record keeps the world
         self._since: dict[tuple[str, str], float] = {}
         """By what and whom: since when it is so."""
-        self._looked_at_s = 0.0
-        """When the database was read last."""
-        self._confirmed_after_s: dict[str, float] = {}
-        """By grant: a moment at which it had not begun yet, in true time."""
         self._pushes = 0
         self._pushed: dict[str, int] = {}
         self._settled: set[str] = set()
@@ -97,10 +80,11 @@ class Auditor:
 
     def look(self) -> None:
         """Everything that must hold at every moment."""
+        self._world.notice_what_was_met()
         self._nobody_complains()
         self._nobody_is_asked_twice()
         if self._world.daemon is not None and self.replica.catch_up():
-            self._looked_at_s = self._world.now_s
+            self._verdicts.looked_at_s = self._world.now_s
             self._the_router_agrees()
             self._money_is_seen()
 
@@ -122,85 +106,6 @@ class Auditor:
                 payment_id = next((row["id"] for row in self.replica.payments.values() if row["api_ref"] == reference), None)
                 raise Violation(f"a second prompt was sent for {reference}", payment_id=payment_id)
         self._pushes = len(pushes)
-
-    def _judge_grant(self, event: sqlite3.Row, before: Row, grant: Row) -> None:
-        kind, payment_id = event["kind"], grant["payment_id"]
-        if kind == "grant.owed":
-            self._judge_sale(grant)
-        if grant["state"] == "active" and abs(grant["ends_at_s"] - grant["starts_at_s"] - window_s(grant)) > A_MOMENT_S:
-            raise Violation(f"grant {grant['id']} does not last as long as was bought", payment_id=payment_id)  # 4
-        if kind == "grant.hand_over":
-            self._judge_move(before, grant)
-        if kind == "grant.confirm" and grant["state"] == "active":
-            self._confirmed_after_s[grant["id"]] = self._looked_at_s
-            if before["version"] == 0:  # not one that has moved, was given time back, or whose phone was away
-                self._measure("paid until online", event["at_s"] - grant["created_at_s"], event)
-        if kind == "grant.due" and grant["ended_because"] == "time":
-            self._judge_length(grant)
-        if kind == "grant.due" and grant["ended_because"] == "time" and event["at_s"] < before["ends_at_s"] - 0.01:
-            raise Violation(
-                f"grant {grant['id']} was ended {before['ends_at_s'] - event['at_s']:.1f} s early", payment_id=payment_id
-            )  # 6
-        if kind == "grant.shut" and grant["ended_because"] == "time":
-            late_s = event["at_s"] - grant["ends_at_s"]
-            self._measure("due until shut out", late_s, event)
-            step_s = LONGEST_PAUSE_S * self._plan.pace  # so long a step of the clock may go unnoticed
-            if late_s > OVER_WITHIN_S + OVER_TOLERANCE_S and self._was_calm(event, late_s + step_s):
-                raise Violation(f"grant {grant['id']} was closed {late_s:.1f} s late", payment_id=payment_id)  # 6
-
-    def _judge_length(self, grant: Row) -> None:
-        """What was bought was given, in true time, whatever the gateway's clock says (4, 6)."""
-        began_after_s = self._confirmed_after_s.get(grant["id"])
-        given_s = self._world.now_s - (began_after_s or 0.0)
-        if began_after_s is not None and given_s < window_s(grant) - STEPS_S:
-            raise Violation(
-                f"grant {grant['id']} was ended after {given_s:.0f} of {window_s(grant):.0f} s", payment_id=grant["payment_id"]
-            )
-
-    def _judge_move(self, before: Row, grant: Row) -> None:
-        """A grant that goes to another device loses what has run of it, in true time, and nothing else (4)."""
-        ran_s = self._world.now_s - self._confirmed_after_s.get(grant["id"], self._world.now_s)
-        lost_s = grant["used_s"] - before["used_s"]
-        if lost_s > ran_s + STEPS_S:
-            raise Violation(f"grant {grant['id']} lost {lost_s:.0f} s of which {ran_s:.0f} s ran", payment_id=grant["payment_id"])
-
-    def _judge_sale(self, grant: Row) -> None:
-        """No access without money, for as long as was bought (3, 4, 5, 10)."""
-        payment = self.replica.payments[grant["payment_id"]]
-        if payment["state"] != "paid":
-            raise Violation(f"a grant for a payment that is {payment['state']}", payment_id=payment["id"])
-        if any(other["payment_id"] == payment["id"] and other["id"] != grant["id"] for other in self.replica.grants.values()):
-            raise Violation("two grants for one payment", payment_id=payment["id"])
-        if grant["duration_s"] != DURATION_S[payment["package_id"]] or payment["duration_s"] != grant["duration_s"]:
-            raise Violation("the grant is not as long as the package", payment_id=payment["id"])
-        invoice = self._world.intasend.invoices.get(payment["invoice_id"])
-        if invoice is None or not self._pays(invoice, payment):
-            raise Violation(f"granted for invoice {payment['invoice_id']}, which did not pay it", payment_id=payment["id"])
-
-    def _pays(self, invoice: Invoice, payment: Row) -> bool:
-        """Whether IntaSend has booked that invoice as paid, with the amount, currency and reference of the payment."""
-        outcome = invoice.outcome
-        if self._world.intasend.change(invoice).state != "COMPLETE" or outcome is None or outcome.api_ref is not None:
-            return False
-        value, currency = outcome.value or invoice.order.amount, outcome.currency or invoice.order.currency
-        ours = invoice.order.api_ref == payment["api_ref"]
-        return ours and currency == payment["currency"] and value * 100 == Decimal(payment["amount_cents"])
-
-    def _measure(self, what: str, seconds: float, event: sqlite3.Row) -> None:
-        """Keep the longest, of those that began and ended while all was well."""
-        if self._was_calm(event, seconds):
-            self.bounds[what] = max(self.bounds.get(what, 0.0), seconds)
-
-    def _was_calm(self, event: sqlite3.Row, seconds: float) -> bool:
-        """Whether all had been well for a while before it began."""
-        world = self._world
-        ago_s = world.daemon.heartbeat.wall_s() - event["at_s"] if world.daemon else 0.0
-        return world.is_calm and world.now_s - ago_s - seconds - self.mending_s > world.calm_since_s
-
-    @property
-    def mending_s(self) -> float:
-        """How long after a fault the router may still show something else: a pulse, a comparison, and the contract's time."""
-        return (PULSE_S + COMPARE_S) * self._plan.pace + ONLINE_WITHIN_S
 
     # ── the router against the database ──
 
@@ -255,8 +160,8 @@ class Auditor:
             return
         since_s = max(self._since.setdefault(key, world.now_s), world.calm_since_s)
         for_s = world.now_s - since_s
-        self.bounds[what] = max(self.bounds.get(what, 0.0), for_s)
-        if for_s > self.mending_s + self.look_s:
+        self.bounds.note(what, for_s)
+        if for_s > self.bounds.mending_s + self.look_s:
             raise Violation(f"{mac} is {what} for {for_s:.0f} s", mac=mac)  # 3, 5, 6
 
     def _note_longest(self, what: str, mac: str, is_so: bool) -> None:  # noqa: FBT001
@@ -265,7 +170,7 @@ class Auditor:
             self._since.pop((what, mac), None)
             return
         for_s = self._world.now_s - self._since.setdefault((what, mac), self._world.now_s)
-        self.bounds[what] = max(self.bounds.get(what, 0.0), for_s)
+        self.bounds.note(what, for_s)
 
     # ── the provider against the database ──
 
@@ -290,7 +195,7 @@ class Auditor:
 
     def _judge_booked(self, invoice: Invoice, payment: Row) -> None:
         self._settled.add(invoice.invoice_id)
-        if (payment["state"] == "paid") != self._pays(invoice, payment):
+        if (payment["state"] == "paid") != self._verdicts.pays(invoice, payment):
             raise Violation(f"invoice {invoice.invoice_id} makes its payment {payment['state']}", payment_id=payment["id"])
         if payment["state"] == "paid" and not any(row["payment_id"] == payment["id"] for row in self.replica.grants.values()):
             raise Violation("paid, and no grant is owed", payment_id=payment["id"])  # 3
@@ -303,13 +208,12 @@ class Auditor:
 
     def _hold_money(self, invoice: Invoice, booked_at_s: float, payment: Row | None) -> None:
         world = self._world
-        since_s = max(booked_at_s - 1_000.0, world.calm_since_s)
-        age_s = world.now_s - (invoice.created_s - 1_000.0)
+        since_s = max(booked_at_s - START_S, world.calm_since_s)
+        age_s = world.now_s - (invoice.created_s - START_S)
         if not world.is_calm or age_s > LISTEN_S:
             return
         pause_s = min(max(age_s * 0.5, 300.0), 3_600.0)  # the poller's: ever more seldom
         bound_s = pause_s * 1.05 + CIRCUIT_S + LONGEST_PAUSE_S * self._plan.pace + self.look_s
-        self.bounds["booked until seen"] = max(self.bounds.get("booked until seen", 0.0), world.now_s - since_s)
         if world.now_s - since_s > bound_s:
             state = payment["state"] if payment else "missing"
             raise Violation(

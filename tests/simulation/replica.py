@@ -53,15 +53,16 @@ class Violation(AssertionError):
 
 
 class Replica:
-    """Payments and grants, replayed. `judge` is told of every change of a grant: the event, the row before and after it."""
+    """Payments and grants, replayed."""
 
-    def __init__(self, disk: Disk, judge: Callable[[sqlite3.Row, Row, Row], None]) -> None:
+    def __init__(self, disk: Disk) -> None:
+        self.judge: Callable[[sqlite3.Row, Row, Row], None] = lambda _event, _before, _after: None
+        """Told of every change of either: the event, the row before and after it."""
         self.lines: list[str] = []
         """The event table, a line each."""
         self.payments: dict[str, Row] = {}
         self.grants: dict[str, Row] = {}
         self._disk = disk
-        self._judge = judge
         self._judged = 0
         """The last event that was judged: after a crash the table is read from its beginning again."""
         self._db: sqlite3.Connection | None = None
@@ -132,8 +133,8 @@ class Replica:
         if new == "owed" and old in {"active", "ending", "ended"} and event["kind"] not in OWED_AGAIN:
             raise Violation(f"a grant is owed again by {event['kind']}", payment_id=payment_id)
         rows[row_id] = after
-        if subject == "grant" and event["seq"] > self._judged:
-            self._judge(event, before, after)
+        if event["seq"] > self._judged:
+            self.judge(event, before, after)
 
 
 def window_s(grant: Row) -> float:

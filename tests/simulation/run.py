@@ -95,7 +95,7 @@ def _run(plan: Plan, folder: Path, result: Result) -> None:
         fault.__cause__ = fault.__context__ = None  # or the world would live as long as its story
     finally:
         result.events = auditor.replica.lines
-        result.journal, result.counts, result.bounds = world.journal, world.counts, auditor.bounds
+        result.journal, result.counts, result.bounds = world.journal, world.counts, auditor.bounds.longest_s
         result.simulated_s = world.now_s
         auditor.close()
         world.dispose()

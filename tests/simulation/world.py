@@ -27,7 +27,7 @@ from tests.e2e.world import PASSWORD_HASH, PUBLIC_KEY
 from tests.simulation.clocks import SimulatedClock
 from tests.simulation.disk import Disk
 from tests.simulation.faults import LATENCIES_S, POLICIES
-from tests.simulation.loop import Machine, SimulatedLoop
+from tests.simulation.loop import START_S, Machine, SimulatedLoop
 from tests.simulation.network import Network
 from tests.simulation.people import Customer
 from tests.simulation.plan import Plan, parameters
@@ -90,6 +90,8 @@ class World:
         """Faults that last at the moment."""
         self.calm_since_s = 0.0
         """When the last fault ended."""
+        self._armed = 0
+        """Faults that lie in wait."""
         self.daemon: daemon.Daemon | None = None
         self.intasend_is_up = False
         self.ending = False
@@ -107,7 +109,7 @@ class World:
     @property
     def now_s(self) -> float:
         """Seconds since the run began."""
-        return self.loop.now_s - 1_000.0
+        return self.loop.now_s - START_S
 
     def tell(self, what: str) -> None:
         self.journal.append(f"{self.now_s:10.3f}  {what}")
@@ -354,6 +356,14 @@ class World:
     @property
     def webhook_url(self) -> str | None:
         return f"{self.url}/payments/webhook/" if self.plan.webhooks else None
+
+    def notice_what_was_met(self) -> None:
+        """A fault that lay in wait for a command or an answer happens when somebody meets it, not when it was laid."""
+        router = self.router.faults
+        armed = len(router.drop_after) + len(router.trap_next) + len(self.network.torn) + self.intasend.faults.armed
+        if armed < self._armed:
+            self.calm_since_s = self.now_s
+        self._armed = armed
 
     @property
     def is_calm(self) -> bool:

@@ -55,6 +55,11 @@ class Faults:
         self._once.clear()
         self._standing.clear()
 
+    @property
+    def armed(self) -> int:
+        """How many one-shot faults no request has met yet."""
+        return sum(map(len, self._once.values()))
+
     def take(self, endpoint: Endpoint) -> Fault | None:
         """The fault for the request that has come, if any; a one-shot fault is used up."""
         for place in (endpoint, Endpoint.ANY):

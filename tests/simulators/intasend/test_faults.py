@@ -170,3 +170,11 @@ async def test_a_stopped_server_refuses_connections_even_with_requests_hanging(c
 async def _status_of_push(http: aiohttp.ClientSession) -> int:
     async with http.post(PUSH, json=BODY) as response:
         return response.status
+
+
+async def test_a_fault_lies_in_wait_until_a_request_meets_it(sdk, sim):
+    sim.faults.once(Endpoint.PUSH, reset_before)
+    assert sim.faults.armed == 1
+    with pytest.raises(RequestsConnectionError):
+        await sdk.push()
+    assert sim.faults.armed == 0
