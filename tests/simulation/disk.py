@@ -18,6 +18,8 @@ from unittest import mock
 from gateway.store import database
 from tests.simulation.loop import HERE
 
+PAGE_BYTES = 4_096  # SQLite's own choice
+
 READ_S, COMMIT_S = 0.002, 0.03
 """The longest that a card in good health takes for either."""
 
@@ -39,6 +41,10 @@ class Disk:
         self.trouble: Trouble | None = None
         self.stall_s = 0.0
         """How long a commit takes on top of the usual."""
+        self.is_damaged = False
+        """Whether pages are not what was written, and no daemon has opened the database since."""
+        self.losses = 0
+        """How often something that was stored may have been lost."""
         self.writers: list[InlineConnection] = []
         """The writing connections that were opened, the newest last."""
         self._root = folder
@@ -60,6 +66,21 @@ class Disk:
             with log.open("r+b") as file:
                 file.truncate(self._rng.randint(before, after))
         (self.folder / "gateway.db-shm").unlink(missing_ok=True)
+
+    def damage(self, rng: random.Random) -> None:
+        """Pages of the database are not what was written any more; nobody is told."""
+        database = self.folder / "gateway.db"
+        pages = database.stat().st_size // PAGE_BYTES if database.exists() else 0
+        with database.open("r+b") as file:
+            for _ in range(rng.choice((1, 1, 3)) if pages else 0):
+                file.seek(rng.randrange(pages) * PAGE_BYTES)
+                file.write(rng.choice((bytes(PAGE_BYTES), rng.randbytes(PAGE_BYTES))))
+        self.is_damaged, self.losses = True, self.losses + 1
+
+    def lose_log(self) -> None:
+        """What was committed, and not folded into the database yet, is gone."""
+        (self.folder / "gateway.db-wal").unlink(missing_ok=True)
+        self.losses += 1
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ROUTER, UPLINK, AIR = frozenset({"gateway", "router"}), frozenset({"gateway", "intasend"}), frozenset({"gateway", "phones"})
+ELSEWHERE = frozenset({"gateway", "internet"})
+"""Through the same uplink, to what is asked whether it is up."""
 
 LATENCIES_S = {ROUTER: 0.004, UPLINK: 0.25, AIR: 0.03, frozenset({"intasend", "stranger"}): 0.2}
 """When all is well: a cable, an uplink in a small town, and the air."""
@@ -172,6 +174,11 @@ async def _next_answers(world: "World", rng: random.Random, _: float) -> None:
         world.intasend.faults.once(rng.choice((Endpoint.ANY, Endpoint.STATUS, Endpoint.INVOICES)), rng.choice(_answers(world)))
 
 
+@kind("provider: one refund answered badly")
+async def _one_refund(world: "World", rng: random.Random, _: float) -> None:
+    world.intasend.faults.once(Endpoint.CHARGEBACKS, rng.choice(_answers(world)))
+
+
 @kind("provider: answers badly", longest_s=3_600)
 async def _bad_answers(world: "World", rng: random.Random, for_s: float) -> None:
     world.intasend.faults.always(rng.choice((Endpoint.ANY, Endpoint.PUSH, Endpoint.STATUS)), rng.choice(_answers(world)))
@@ -265,18 +272,20 @@ async def _laggard(world: "World", rng: random.Random, for_s: float) -> None:
 
 @kind("network: the way to the router is dead", longest_s=600)
 async def _cable(world: "World", _rng: random.Random, for_s: float) -> None:
-    await _block(world, ROUTER, for_s)
+    await _block(world, for_s, ROUTER)
 
 
 @kind("network: the uplink is down", longest_s=3_600, weight=3)
 async def _uplink(world: "World", _rng: random.Random, for_s: float) -> None:
-    await _block(world, UPLINK, for_s)
+    await _block(world, for_s, UPLINK, ELSEWHERE)
 
 
-async def _block(world: "World", pair: Pair, for_s: float) -> None:
-    world.network.block(pair)
+async def _block(world: "World", for_s: float, *pairs: Pair) -> None:
+    for pair in pairs:
+        world.network.block(pair)
     await world.pass_time(for_s)
-    world.network.heal(pair)
+    for pair in pairs:
+        world.network.heal(pair)
 
 
 # ── the process ──
@@ -297,7 +306,40 @@ async def _pi_power_cut(world: "World", rng: random.Random, _: float) -> None:
     await world.kill(down_s=rng.choice((20.0, 60.0, 900.0)), power_cut=True)
 
 
+@kind("process: five starts in a minute")
+async def _starts(world: "World", rng: random.Random, _: float) -> None:
+    for _number in range(5):
+        await world.kill(down_s=0.1)
+        await world.pass_time(rng.uniform(1, 12))
+
+
+@kind("process: stands still", longest_s=90)
+async def _frozen(world: "World", _rng: random.Random, for_s: float) -> None:
+    await world.freeze(for_s)
+
+
 # ── the disk ──
+
+
+@kind("disk: pages damaged in a crash")
+async def _damaged(world: "World", rng: random.Random, _: float) -> None:
+    await world.kill(down_s=rng.choice((3.0, 60.0)), power_cut=True)
+    world.disk.damage(rng)
+
+
+@kind("disk: pages damaged while in use", longest_s=600)
+async def _rotten(world: "World", rng: random.Random, for_s: float) -> None:
+    life = world.lives
+    world.disk.damage(rng)
+    await world.pass_time(for_s)
+    if world.lives == life:  # nobody has noticed: the next start has to
+        await world.kill(down_s=3.0)
+
+
+@kind("disk: its log is lost in a crash")
+async def _log_lost(world: "World", rng: random.Random, _: float) -> None:
+    await world.kill(down_s=rng.choice((3.0, 60.0)), power_cut=True)
+    world.disk.lose_log()
 
 
 def _disk(trouble: Trouble, longest_s: float) -> None:

@@ -7,10 +7,12 @@ the invariants in facts, reliability A8.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gateway.metrics import Metrics
 from gateway.payments import LISTEN_S
+from gateway.references import payment_id_in
 from gateway.simulators.intasend.invoices import Invoice
 from tests.simulation.bounds import COMPARE_S, LONGEST_PAUSE_S, Bounds
 from tests.simulation.loop import START_S, SimulatedTask
@@ -26,6 +28,12 @@ LOOK_S = 20.0
 
 TASKS_MAX, CONNECTIONS_MAX = 60, 12
 """What a gateway at rest needs, with room to spare: more is a leak."""
+
+ROWS = ("/ip/hotspot/user", "/ip/hotspot/ip-binding")
+"""The router's tables in which there are rows of ours."""
+
+BOOKS_S = 3_600.0
+"""How often IntaSend's list is compared: what only the list knows is found by then."""
 
 CIRCUIT_S = 30.0
 """How long the provider is not asked after an outage, at most."""
@@ -61,7 +69,9 @@ class Auditor:
         self._log.propagate = False  # a run says more than anybody wants to read, and a kept record keeps the world
         self._since: dict[tuple[str, str], float] = {}
         """By what and whom: since when it is so."""
-        self._pushes = 0
+        self._pushes = self._refunds = self._forgotten = 0
+        self._forgot_at_s = float("-inf")
+        """When the database was last found to be an older one."""
         self._pushed: dict[str, int] = {}
         self._settled: set[str] = set()
         """Invoices of which nothing more is expected."""
@@ -83,8 +93,11 @@ class Auditor:
         self._world.notice_what_was_met()
         self._nobody_complains()
         self._nobody_is_asked_twice()
-        if self._world.daemon is not None and self.replica.catch_up():
-            self._verdicts.looked_at_s = self._world.now_s
+        self._nobody_is_refunded_twice()
+        world = self._world
+        if world.daemon is not None and not world.disk.is_damaged and self.replica.catch_up():
+            self._note_what_was_forgotten()
+            self._verdicts.looked_at_s = world.now_s
             self._the_router_agrees()
             self._money_is_seen()
 
@@ -109,19 +122,34 @@ class Auditor:
 
     # ── the router against the database ──
 
+    def _nobody_is_refunded_twice(self) -> None:
+        """Money is asked back once, whatever becomes of the answer."""
+        chargebacks = self._world.intasend.chargebacks.values()
+        invoices = [chargeback["transaction"]["invoice"]["invoice_id"] for chargeback in chargebacks]
+        for invoice_id in invoices[self._refunds :]:
+            if invoices.count(invoice_id) > 1:
+                raise Violation(f"invoice {invoice_id} was asked back twice")
+        self._refunds = len(invoices)
+
+    def _note_what_was_forgotten(self) -> None:
+        """The card has lost something: whatever IntaSend has booked has to be found again."""
+        if self.replica.forgotten > self._forgotten:
+            self._forgotten, self._forgot_at_s = self.replica.forgotten, self._world.now_s
+            self._settled.clear()
+
     def _the_router_agrees(self) -> None:
         world = self._world
         assert world.daemon is not None
         now_s = world.daemon.heartbeat.wall_s()
         world.router.hotspot.settle()
-        grants = self._live_by_mac()
+        grants, honoured = self._live_by_mac(), self._honoured()
         for customer in world.customers:
             for mac in customer.macs:
                 passes = world.router.hotspot._is_let_through(mac)
                 live = grants.get(mac, [])
                 active = [row for row in live if row["state"] == "active" and row["ends_at_s"] > now_s]
                 entitled = not all(row["logged_out"] for row in active)
-                unpaid = passes and not entitled and not self._on_its_way(live)
+                unpaid = passes and not entitled and not self._on_its_way(live) and mac not in honoured
                 self._hold("online unpaid", mac, unpaid)
                 self._note_longest("online unpaid, faults and all", mac, unpaid)
                 in_range = (
@@ -131,6 +159,14 @@ class Auditor:
                 )
                 owed = entitled or any(row["state"] == "owed" for row in live)
                 self._hold("paid and offline", mac, in_range and owed and not passes and not self._is_used_up(live, mac))
+
+    def _honoured(self) -> set[str]:
+        """Devices with a row of a grant that the card has lost: it stays until its own end."""
+        if not self._forgotten:
+            return set()
+        tables = self._world.router.machine.configuration.tables
+        rows = (row for path in ROWS for row in tables[path] if (mark := _grant_on(row)) and mark not in self.replica.grants)
+        return {row["mac-address"] for row in rows}
 
     def _live_by_mac(self) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}
@@ -187,11 +223,17 @@ class Auditor:
                 continue
             payment = known.get(invoice.invoice_id) or by_reference.get(invoice.order.api_ref)
             if payment is None:
-                self._hold_money(invoice, change.at_s, None)
+                if not self._forgotten or self._can_be_found_again(invoice):
+                    self._hold_money(invoice, change.at_s, None)
             elif payment["state"] in {"paid", "disputed"} and payment["invoice_id"] == invoice.invoice_id:
                 self._judge_booked(invoice, payment)
             elif not (invoice.outcome and invoice.outcome.api_ref) and not self._is_surplus(invoice):
                 self._hold_money(invoice, change.at_s, payment)
+
+    def _can_be_found_again(self, invoice: Invoice) -> bool:
+        """Whether the invoice says whose it is, and how much of what came."""
+        outcome, reference = invoice.outcome, invoice.order.api_ref or ""
+        return outcome is not None and outcome.api_ref is None and outcome.currency is None and payment_id_in(reference) is not None
 
     def _judge_booked(self, invoice: Invoice, payment: Row) -> None:
         self._settled.add(invoice.invoice_id)
@@ -214,6 +256,8 @@ class Auditor:
             return
         pause_s = min(max(age_s * 0.5, 300.0), 3_600.0)  # the poller's: ever more seldom
         bound_s = pause_s * 1.05 + CIRCUIT_S + LONGEST_PAUSE_S * self._plan.pace + self.look_s
+        if payment is None:
+            bound_s += BOOKS_S
         if world.now_s - since_s > bound_s:
             state = payment["state"] if payment else "missing"
             raise Violation(
@@ -236,7 +280,7 @@ class Auditor:
         self.replica.compare()
         for customer in self._world.customers:
             for told in customer.told:
-                if told.payment_id not in self.replica.payments:
+                if told.payment_id not in self.replica.payments and told.at_s > self._forgot_at_s:
                     raise Violation(f"{customer} was told of a payment that is not there", payment_id=told.payment_id, mac=told.mac)
 
     def _nothing_is_left_undone(self) -> None:
@@ -263,11 +307,12 @@ class Auditor:
         """No row of ours without its grant; nobody else's row touched."""
         tables = self._world.router.machine.configuration.tables
         live = {row["id"] for row in self.replica.grants.values() if row["state"] in {"active", "owed", "unclaimed"}}
-        for path in ("/ip/hotspot/user", "/ip/hotspot/ip-binding"):
+        for path in ROWS:
             for row in tables[path]:
-                mark = row.get("comment", "").partition(" ")[0].partition(":")
-                if mark[0] == "hotspot-gateway" and mark[2] not in live:
-                    raise Violation(f"the router keeps a row of {mark[2]}, which is over", mac=row.get("mac-address"))
+                grant_id = _grant_on(row)
+                is_lost = self._forgotten and grant_id not in self.replica.grants
+                if grant_id is not None and grant_id not in live and not is_lost:
+                    raise Violation(f"the router keeps a row of {grant_id}, which is over", mac=row.get("mac-address"))
         untouched = {row["name"] for row in tables["/ip/hotspot/user"] if row.get("comment") == "staff, do not touch"}
         if self._world.foreign - untouched:
             raise Violation(f"somebody else's row {min(self._world.foreign - untouched)} was touched")
@@ -301,3 +346,9 @@ class Auditor:
         self._log.handlers[:] = [handler for handler in self._log.handlers if not isinstance(handler, Ears | Metrics)]
         self._log.propagate = True
         self.replica.close()
+
+
+def _grant_on(row: Mapping[str, str]) -> str | None:
+    """The grant that a row of ours names; None for one that is not ours."""
+    ours, _, grant_id = row.get("comment", "").partition(" ")[0].partition(":")
+    return grant_id if ours == "hotspot-gateway" else None

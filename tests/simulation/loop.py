@@ -31,7 +31,8 @@ class Machine:
         self.address = address
         self.alive = True
         self.remains: list[Any] = []
-        """What a dead machine would still have done; kept, or its `finally` blocks would run when it is thrown away."""
+        """What a dead machine would still have done; kept, or its `finally` blocks would run when it is thrown away. One that is
+        only stopped does it later."""
 
     def run(self, deed: Callable[[], T]) -> T:
         """Do something as this machine, tasks and all that come of it."""
@@ -149,6 +150,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     async def create_server(self, protocol_factory: Any, host: Any = None, port: Any = None, **_named: Any) -> Any:
         """See `network.Network.listen`."""
         return self.network.listen(protocol_factory, host, port or 0)
+
+    def resume(self, machine: Machine) -> None:
+        """A machine that was stopped goes on: what has come meanwhile is done now, in order."""
+        machine.alive = True
+        self._ready.extend(machine.remains)  # type: ignore[attr-defined]
+        machine.remains.clear()
 
     def bury(self) -> None:
         """At the end of the world: take apart every task that is left, in the order in which they were made."""

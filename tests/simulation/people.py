@@ -10,6 +10,7 @@ import aiohttp
 from gateway.simulators.intasend import Outcome
 from gateway.simulators.intasend.invoices import Prompt
 from tests.e2e.world import PUBLIC_KEY
+from tests.simulation.browser import browse, listen, post
 from tests.simulation.loop import Machine
 
 if TYPE_CHECKING:
@@ -125,14 +126,16 @@ class Customer:
 
     # ── the browser ──
 
-    async def pay(self, package_id: int, *, with_mac: bool = True, path: str = "initiate", **changes: Any) -> str | None:
-        """Press Pay. The payment's id, if there is one to wait for."""
+    async def pay(
+        self, package_id: int, *, with_mac: bool = True, path: str = "initiate", key: str | None = None, **changes: Any
+    ) -> str | None:
+        """Press Pay. The payment's id, if there is one to wait for. `key` is the same for the same wish."""
         world = self.world
         body = {
             "router_id": 1, "package_id": package_id, "phone_number": f"0{self.number[3:]}",
             "amount": f"{world.prices[package_id]}.00", "ip_address": self.ip, **({"mac_address": self.mac} if with_mac else {}),
         } | changes  # fmt: skip
-        answer = await self._ask(f"/payments/intasend/{path}/", body)
+        answer = await self._ask(f"/payments/intasend/{path}/", body, {} if key is None else {"Idempotency-Key": key})
         if answer is None:
             world.tell(f"{self} pressed Pay and got no answer")
             return None
@@ -166,7 +169,7 @@ class Customer:
     async def browse(self, path: str, form: dict[str, str] | None = None) -> tuple[int, str] | None:
         """Look at a page of the portal, or send a form: the status, and where it leads."""
         world, http = self.world, self._browser()
-        looking = self._machine.run(lambda: asyncio.ensure_future(world.browse(http, path, form)))
+        looking = self._machine.run(lambda: asyncio.ensure_future(browse(http, world.url + path, form)))
         answer = await looking
         world.tell(f"{self} {'looks at' if form is None else 'sends'} {path}: {answer or 'no answer'}")
         if answer is not None:
@@ -181,16 +184,28 @@ class Customer:
 
     async def ask_how_it_stands(self, payment_id: str) -> str | None:
         """What the page shows."""
-        answer = await self._ask(f"/payments/intasend/{payment_id}/check-status/", None)
+        answer = await self._ask(f"/payments/intasend/{payment_id}/check-status/", None, {})
         if answer is None:
             return None
         status, text = answer
         self.world.expect_status(f"check-status ({text})", status, {200, 503})
         return str(text.get("status"))
 
-    async def _ask(self, path: str, body: Any) -> tuple[int, Any] | None:
+    async def watch(self, payment_id: str, for_s: float) -> None:
+        """Let the page of a payment be told what becomes of it, as a browser does: again when the stream breaks off."""
+        http, url = self._browser(), f"{self.world.url}/portal/payments/{payment_id}/events"
+        until_s = self.world.now_s + for_s
+        while self.world.now_s < until_s:
+            listening = self._machine.run(lambda: asyncio.ensure_future(listen(http, url)))
+            await asyncio.wait((listening,), timeout=until_s - self.world.now_s)
+            if not listening.cancel() and (told := listening.result()) is not None:
+                self.world.tell(f"{self} was told of {payment_id}: {told}")
+                return
+            await asyncio.sleep(3.0)
+
+    async def _ask(self, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any] | None:
         http = self._browser()
-        asking = self._machine.run(lambda: asyncio.ensure_future(self.world.post(http, path, body, KEY)))
+        asking = self._machine.run(lambda: asyncio.ensure_future(post(http, self.world.url + path, body, KEY | headers)))
         try:
             return await asking
         finally:

@@ -64,6 +64,8 @@ class Plan:
     version: str
     moves_limits: bool
     """Whether the router applies a changed limit to a running login (facts, routeros 9.1: versions differ)."""
+    probe: bool
+    """Whether the uplink is watched (`server.uplink_probe`)."""
 
     def only(self, visits: "tuple[Entry, ...] | None" = None, faults: "tuple[Entry, ...] | None" = None) -> "Plan":
         """The same with fewer entries."""
@@ -78,7 +80,7 @@ down is what makes a thousand simulated hours affordable, and the bounds that de
 VISITS = {
     "buy": 10, "buy and poll": 4, "double tap": 2, "another device": 1, "hang up": 2, "new address": 1, "swapped addresses": 1,
     "new MAC": 1, "leave and return": 2, "extend": 3, "use up data": 2, "pay link": 2, "without MAC": 1,
-    "portal": 6, "claim": 2, "log out": 2,
+    "portal": 6, "claim": 2, "log out": 2, "watch": 4, "same key": 4, "refund": 3,
     "operator revokes": 1, "operator extends": 1, "operator reloads": 1,
 }  # fmt: skip
 """What people do, and how often in comparison."""
@@ -98,6 +100,7 @@ def draw(seed: int, size: Size) -> Plan:
         webhooks=rng.random() < 0.7,
         version=rng.choice(("7.20.8", "7.20.8", "7.10.2", "6.49.10")),
         moves_limits=rng.random() < 0.3,
+        probe=rng.random() < 0.5,
     )
 
 

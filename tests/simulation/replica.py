@@ -4,7 +4,9 @@ Owns reading the file beside the gateway, and what must hold of every event: no 
 in a crash. What the events mean is for `invariants`.
 """
 
+import itertools
 import json
+import operator
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +67,9 @@ class Replica:
         self._disk = disk
         self._judged = 0
         """The last event that was judged: after a crash the table is read from its beginning again."""
+        self.forgotten = 0
+        """How often the table was found to be an older one."""
+        self._losses = 0
         self._db: sqlite3.Connection | None = None
         self._folder: Path | None = None
 
@@ -95,7 +100,7 @@ class Replica:
             self._db.close()
 
     def _opened(self) -> sqlite3.Connection:
-        """The file as it is now. After a crash everything that was ever read must still be there."""
+        """The file as it is now. After a crash everything that was ever read must still be there, or the card has lost it."""
         if self._db is not None and self._folder == self._disk.folder:
             return self._db
         self.close()
@@ -103,10 +108,19 @@ class Replica:
         self._db = sqlite3.connect(f"file:{self._folder}/gateway.db?mode=ro", uri=True, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         old, self.lines, self.payments, self.grants = self.lines, [], {}, {}
+        kept, may_be_older = len(old), self._disk.losses > self._losses
+        if may_be_older:
+            kept, self._losses = self._still_there(old, self._db), self._disk.losses
+            self._judged, self.forgotten = min(self._judged, kept), self.forgotten + (kept < len(old))
         self._replay(self._db)
-        if self.lines[: len(old)] != old:
+        if self.lines[:kept] != old[:kept]:
             raise Violation("after the crash the event table is not what it was")
         return self._db
+
+    def _still_there(self, old: list[str], db: sqlite3.Connection) -> int:
+        """How many events a card that has lost something has kept: what was written after them is another story."""
+        lines = (_line(row) for row in db.execute("SELECT * FROM event ORDER BY seq"))
+        return sum(1 for _ in itertools.takewhile(operator.truth, map(operator.eq, old, lines)))
 
     def _replay(self, db: sqlite3.Connection) -> None:
         """Event by event: no gap (8)."""
@@ -114,7 +128,7 @@ class Replica:
         for row in rows:
             if row["seq"] != len(self.lines) + 1:
                 raise Violation(f"event {len(self.lines) + 1} is missing")
-            self.lines.append(f"{row['seq']} {row['kind']} {row['payment_id']} {row['at_s']!r} {row['data']}")
+            self.lines.append(_line(row))
             subject = row["kind"].partition(".")[0]
             if subject in EDGES:
                 self._apply(subject, row, json.loads(row["data"])["set"])
@@ -135,6 +149,10 @@ class Replica:
         rows[row_id] = after
         if event["seq"] > self._judged:
             self.judge(event, before, after)
+
+
+def _line(event: sqlite3.Row) -> str:
+    return f"{event['seq']} {event['kind']} {event['payment_id']} {event['at_s']!r} {event['data']}"
 
 
 def window_s(grant: Row) -> float:

@@ -90,7 +90,8 @@ class Verdicts:
         if kind == "hand_over":
             self._judge_move(before, grant)
         if kind == "confirm" and grant["state"] == "active":
-            self._confirmed_after_s[grant["id"]] = self.looked_at_s
+            has_run_s = max(0.0, event["at_s"] - grant["starts_at_s"])  # of one that was found again on the router
+            self._confirmed_after_s[grant["id"]] = self.looked_at_s - has_run_s
             if before["version"] == 0:  # not one that has moved, was given time back, or whose phone was away
                 took_s = event["at_s"] - grant["created_at_s"]
                 self._bounds.exceeded("paid until online", took_s, event, float("inf"))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from gateway.simulators.intasend import PageClosed
+from gateway.simulators.intasend import Outcome, PageClosed
 from tests.e2e.world import PASSWORD
+from tests.simulation.browser import post
 from tests.simulation.people import Customer
+from tests.simulation.replica import Violation
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -184,11 +186,57 @@ async def _log_out(_: "World", rng: random.Random, customer: Customer) -> None:
     await customer.stay(rng)
 
 
+async def _watch(_: "World", rng: random.Random, customer: Customer) -> None:
+    """The page of the payment is left open, and told what happens; sometimes it is closed before anything has."""
+    payment_id = await customer.buy_at_portal(rng, rng.choice((1, 2, 3)))
+    if payment_id is not None:
+        await customer.watch(payment_id, rng.choice((5, 300, 7_200)))
+    await customer.stay(rng)
+
+
+async def _same_key(world: "World", rng: random.Random, customer: Customer) -> None:
+    """A program that asks again when it has heard nothing, with the same key: one wish is one payment (9)."""
+    customer.join()
+    key, losses, given = f"wish {rng.random()}", world.disk.losses, set()
+    price = f"{world.prices[2]}.00"
+    coming = asyncio.ensure_future(customer.prompted(300))
+    for _number in range(rng.randint(2, 5)):
+        pressing = asyncio.ensure_future(customer.pay(2, key=key, amount=price))
+        await asyncio.wait((pressing,), timeout=rng.choice((0.2, 1.0, 100.0)))
+        if not pressing.cancel() and (payment_id := pressing.result()) is not None:
+            given.add(payment_id)
+        await asyncio.sleep(rng.uniform(0.1, 40))
+    if len(given) > 1 and world.disk.losses == losses:
+        raise Violation(f"one key made the payments {given}", payment_id=min(given))
+    await customer.answer(rng, await coming)
+    await customer.stay(rng)
+
+
+async def _refund(world: "World", rng: random.Random, customer: Customer) -> None:
+    """Money that nobody asked for: the operator gives it back, and asks again and again what has become of it."""
+    customer.join()
+    coming = asyncio.ensure_future(customer.prompted(40))
+    payment_id = await customer.pay(3)
+    await customer.answer(rng, await coming, Outcome.WRONG_VALUE)
+    for _number in range(rng.randint(2, 5)):
+        await asyncio.sleep(rng.uniform(1, 200))
+        if payment_id is not None and (headers := await _log_in(world)):
+            answer = await post(world.stranger, f"{world.url}/payments/{payment_id}/refund/", None, headers)
+            world.tell(f"the operator: refund {payment_id}: {answer}")
+            if answer is not None:
+                world.expect_status(f"refund ({answer[1]})", answer[0], {200, 404, 409, 429, 502, 503})
+                world.count(f"refund {answer[0]}")
+
+
+async def _log_in(world: "World") -> dict[str, str] | None:
+    answer = await post(world.stranger, f"{world.url}/users/login/", {"username": "njeri", "password": PASSWORD}, {})
+    return None if answer is None or answer[0] != 200 else {"Authorization": f"Bearer {answer[1]['access_token']}"}
+
+
 async def _operator(world: "World", rng: random.Random, verb: str, body: Any) -> None:
-    answer = await world.post(world.stranger, "/users/login/", {"username": "njeri", "password": PASSWORD}, {})
-    if answer is None or answer[0] != 200:
+    headers = await _log_in(world)
+    if headers is None:
         return
-    headers = {"Authorization": f"Bearer {answer[1]['access_token']}"}
     try:
         async with world.stranger.get(f"{world.url}/grants/?status=active", headers=headers) as response:
             grants = (await response.json()).get("grants", [])
@@ -196,7 +244,7 @@ async def _operator(world: "World", rng: random.Random, verb: str, body: Any) ->
         return
     if grants:
         grant = rng.choice(grants)
-        done = await world.post(world.stranger, f"/grants/{grant['id']}/{verb}/", body, headers)
+        done = await post(world.stranger, f"{world.url}/grants/{grant['id']}/{verb}/", body, headers)
         world.tell(f"the operator: {verb} {grant['id']} of {grant['mac_address']}: {done and done[0]}")
         if done is not None:
             world.expect_status(f"{verb} ({done[1]})", done[0], {200, 409, 503})
@@ -232,6 +280,9 @@ BEHAVIOURS: dict[str, Visit] = {
     "portal": _portal,
     "claim": _claim,
     "log out": _log_out,
+    "watch": _watch,
+    "same key": _same_key,
+    "refund": _refund,
     "operator revokes": _revokes,
     "operator extends": _extends,
     "operator reloads": _reloads,

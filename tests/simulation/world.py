@@ -5,7 +5,6 @@ people do is `people`'s, and whether it was right is for `invariants`.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import sqlite3
@@ -32,8 +31,8 @@ from tests.simulation.network import Network
 from tests.simulation.people import Customer
 from tests.simulation.plan import Plan, parameters
 
-GATEWAY, KIOSK, INTASEND = "10.5.50.2", "10.5.50.1", "102.0.0.7"
-HTTP_PORT = 8080
+GATEWAY, KIOSK, INTASEND, INTERNET = "10.5.50.2", "10.5.50.1", "102.0.0.7", "1.1.1.1"
+HTTP_PORT, PROBE_PORT = 8080, 443
 
 PACKAGES: tuple[dict[str, Any], ...] = (
     {"id": 1, "name": "2 minutes", "price": "5", "duration": "2m"},
@@ -68,7 +67,7 @@ class World:
         self.plan = plan
         self.loop = loop
         self.network = Network(loop, f"{plan.seed}/network")
-        self.network.names = {GATEWAY: "gateway", KIOSK: "router", INTASEND: "intasend"}
+        self.network.names = {GATEWAY: "gateway", KIOSK: "router", INTASEND: "intasend", INTERNET: "internet"}
         self.network.latency_s = dict(LATENCIES_S)
         self.disk = Disk(folder, f"{plan.seed}/disk")
         self.folder = folder
@@ -131,6 +130,7 @@ class World:
         self.stranger = Machine("stranger", "10.5.50.250").run(aiohttp.ClientSession)
         await self._at("router", self.router.start(KIOSK))
         await self.start_intasend()
+        self._house["internet"].run(lambda: self.network.listen(asyncio.Protocol, None, PROBE_PORT))
         self.keeper = asyncio.create_task(self._keep_alive())
         while self.daemon is None:
             await asyncio.sleep(0.1)
@@ -197,7 +197,7 @@ class World:
     async def kill(self, *, down_s: float, power_cut: bool = False) -> None:
         """SIGKILL, or the plug pulled: from this moment the daemon does nothing more. The service manager starts it again."""
         machine = self.gateway
-        if machine is None or not machine.alive:
+        if machine is None:
             return
         self.tell("the plug of the Pi is pulled" if power_cut else "the daemon is killed")
         machine.alive = False
@@ -213,6 +213,18 @@ class World:
         self._taken.set_result(None)
         await asyncio.sleep(0)
 
+    async def freeze(self, for_s: float) -> None:
+        """SIGSTOP, and SIGCONT later: the world goes on, and what the daemon was waiting for waits for it."""
+        machine = self.gateway
+        if machine is not None:
+            machine.alive = False
+            await self.pass_time(for_s)
+            self._thaw(machine)
+
+    def _thaw(self, machine: Machine) -> None:
+        if machine is self.gateway:  # or it was killed meanwhile
+            self.loop.resume(machine)
+
     async def stop(self, *, down_s: float) -> None:
         """SIGTERM, and a start later."""
         if self._life is None:
@@ -227,6 +239,7 @@ class World:
             return
         self._life = None
         began_s, stall_s = self.loop.now_s, self.disk.stall_s
+        self._thaw(machine)  # as a service manager does, or SIGTERM would never arrive
         life.cancel()
         await asyncio.wait((life, self._taken), return_when=asyncio.FIRST_COMPLETED)
         self.gateway = None
@@ -261,6 +274,8 @@ class World:
             if self.loop.now_s < self._revive_at_s or self.gateway is not None:
                 await asyncio.sleep(0.1)
                 continue
+            if self.disk.is_damaged:  # in a folder of its own, so that whoever reads it does not go on reading what was moved aside
+                self.disk.survive(power_cut=False)
             self.lives += 1
             self._taken: asyncio.Future[None] = self.loop.create_future()
             self.gateway = Machine("gateway", GATEWAY)
@@ -272,19 +287,20 @@ class World:
     async def _live(self) -> None:
         async with daemon.running(self.config(), self.gateway_clock) as running:
             self.daemon = running
-            self.calm_since_s = self.now_s
+            self.calm_since_s, self.disk.is_damaged = self.now_s, False
             self.tell(f"the daemon sells, life {self.lives}")
             await running.scheduler.run()
 
     def _mourn(self, life: asyncio.Task[None]) -> None:
-        """The daemon ended by itself: only a disk that is in the way of its start excuses that."""
+        """The daemon ended by itself: only a disk that is in its way excuses that."""
         self.daemon = self._life = self.gateway = None
         self._revive_at_s = self.loop.now_s + 5.0
         fault = None if life.cancelled() else life.exception()
-        excused = isinstance(fault, GatewayError | sqlite3.Error) and (self.disk.trouble is not None or self.disk.stall_s)
+        is_unwell = self.disk.trouble is not None or self.disk.stall_s or self.disk.is_damaged
+        excused = isinstance(fault, GatewayError | sqlite3.Error) and is_unwell
         if not excused:
             raise Broken(f"the daemon ended by itself: {fault!r}") from fault
-        self.tell(f"the daemon could not start: {fault}")
+        self.tell(f"the daemon could not go on: {fault}")
 
     def config(self) -> config.Config:
         """The site's configuration, through a file like any other; one that nobody has edited is not read again."""
@@ -310,7 +326,9 @@ class World:
             "id": 1, "username": "njeri", "name": "Njeri WiFi", "password_hash": PASSWORD_HASH, "public_key": PUBLIC_KEY,
             "intasend": intasend, "routers": [router],
         }  # fmt: skip
-        server = {"listen": f"{GATEWAY}:{HTTP_PORT}", "public_url": self.url, "data_dir": str(self.folder)}
+        server: dict[str, Any] = {"listen": f"{GATEWAY}:{HTTP_PORT}", "public_url": self.url, "data_dir": str(self.folder)}
+        if self.plan.probe:
+            server["uplink_probe"] = [f"{INTERNET}:{PROBE_PORT}"]
         return {"server": server, "owners": [owner]}
 
     # ── what happens ──
@@ -369,20 +387,3 @@ class World:
     def is_calm(self) -> bool:
         """Whether nothing is wrong at the moment."""
         return not self.troubles and self.daemon is not None
-
-    async def browse(self, http: aiohttp.ClientSession, path: str, form: dict[str, str] | None) -> tuple[int, str] | None:
-        """As `post`, for a page: the status, and where it leads."""
-        method = "GET" if form is None else "POST"
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-            wait = aiohttp.ClientTimeout(total=90)
-            async with http.request(method, self.url + path, data=form, allow_redirects=False, timeout=wait) as response:
-                await response.read()
-                return response.status, response.headers.get("Location", "")
-        return None
-
-    async def post(self, http: aiohttp.ClientSession, path: str, body: Any, headers: dict[str, str]) -> tuple[int, Any] | None:
-        """Ask the gateway; None when there was no answer."""
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-            async with http.post(self.url + path, json=body, headers=headers, timeout=aiohttp.ClientTimeout(total=90)) as response:
-                return response.status, await response.json()
-        return None
