@@ -321,13 +321,17 @@ async def _frozen(world: "World", _rng: random.Random, for_s: float) -> None:
 # ── the disk ──
 
 
-@kind("disk: pages damaged in a crash")
+@kind("disk: pages damaged while nobody uses them")
 async def _damaged(world: "World", rng: random.Random, _: float) -> None:
-    await world.kill(down_s=rng.choice((3.0, 60.0)), power_cut=True)
+    """After a crash the log mends most of it; after an orderly end there is none."""
+    if rng.random() < 0.5:
+        await world.kill(down_s=rng.choice((3.0, 60.0)), power_cut=True)
+    else:
+        await world.stop(down_s=rng.choice((3.0, 60.0)))
     world.disk.damage(rng)
 
 
-@kind("disk: pages damaged while in use", longest_s=600)
+@kind("disk: pages damaged in use", longest_s=600)
 async def _rotten(world: "World", rng: random.Random, for_s: float) -> None:
     life = world.lives
     world.disk.damage(rng)

@@ -1,6 +1,7 @@
 """The simulation's disk: real SQLite, real refusals, and what is found again after the plug was pulled."""
 
 import asyncio
+import random
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import NotStored
+from gateway.store.backups import integrity
 from gateway.store.database import Database
 from tests.simulation.disk import Disk, Trouble
 from tests.simulation.loop import SimulatedLoop
@@ -106,3 +108,32 @@ def test_what_was_answered_is_there_after_a_power_cut_and_what_was_not_may_be(lo
         return found
 
     assert () in _run(loop, story())
+
+
+def test_a_log_that_is_lost_takes_with_it_what_was_not_folded_in(loop: SimulatedLoop, disk: Disk):
+    async def story() -> list[int]:
+        db = await _opened(disk)
+        await _note(db, 1)
+        await db.close()  # folds it in
+        await _note(await Database.open(disk.folder / "gateway.db"), 2)
+        disk.survive(power_cut=True)
+        disk.lose_log()
+        return await _numbers(await _opened(disk))
+
+    assert _run(loop, story()) == [1]
+    assert disk.losses == 1
+
+
+def test_pages_that_rot_are_no_sound_database_any_more(loop: SimulatedLoop, disk: Disk):
+    async def story() -> None:
+        db = await _opened(disk)
+        for number in range(20):
+            await _note(db, number)
+        await db.close()
+
+    _run(loop, story())
+    assert integrity(disk.folder / "gateway.db") == "ok"
+    for seed in range(9):  # one page alone may be a free one
+        disk.damage(random.Random(seed))
+    assert integrity(disk.folder / "gateway.db") != "ok"
+    assert disk.is_damaged

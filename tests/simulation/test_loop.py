@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulation import loop as simulated_loop
 from tests.simulation.clocks import SimulatedClock
-from tests.simulation.loop import HERE, Machine, SimulatedLoop
+from tests.simulation.loop import HERE, START_S, Machine, SimulatedLoop
 from tests.simulation.network import KEEPALIVE_S, Network
 
 HOUR_S = 3_600.0
@@ -69,6 +69,27 @@ def test_a_pause_too_short_to_be_added_up_passes_all_the_same(loop: SimulatedLoo
     loop.run_until_complete(clock.sleep(1e-15))
 
     assert loop.time() > began_s
+
+
+def test_a_machine_that_was_stopped_does_later_what_has_come_meanwhile_and_in_order(loop: SimulatedLoop):
+    machine, done = Machine("stopped", "10.0.0.3"), []
+
+    async def work(after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        done.append((after_s, loop.time() - START_S))
+
+    async def world() -> None:
+        for after_s in (3.0, 1.0, 2.0, 99.0):
+            machine.run(lambda: asyncio.ensure_future(work(after_s)))  # noqa: B023 - called at once
+        await asyncio.sleep(0.5)
+        machine.alive = False
+        await asyncio.sleep(90)
+        loop.resume(machine)
+        await asyncio.sleep(10)
+
+    loop.run_until_complete(world())
+
+    assert done == [(1.0, 90.5), (2.0, 90.5), (3.0, 90.5), (99.0, 99.0)]
 
 
 def test_a_dead_machine_does_nothing_more_not_even_tidy_up(loop: SimulatedLoop):

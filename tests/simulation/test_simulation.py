@@ -5,6 +5,7 @@ it small and tells it.
 """
 
 import gc
+import itertools
 import os
 import subprocess
 import sys
@@ -14,10 +15,15 @@ from typing import Any
 import pytest
 
 from gateway import settlement
+from gateway.books import Books
+from gateway.debts import Debt
 from gateway.errors import PushOutcomeUnknown
 from gateway.gate import Gate
+from gateway.idempotency import Idempotency
 from gateway.payments import PaymentState
+from gateway.providers.base import RefundOrder
 from gateway.providers.intasend import IntaSend
+from gateway.refunds import Refunds
 from tests.simulation.__main__ import main
 from tests.simulation.faults import KINDS
 from tests.simulation.plan import PRODUCTION_EVERY, SHORT, TYPICAL, VISITS, Entry, Size, draw
@@ -146,9 +152,12 @@ def disputed_money_buys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settlement, "owes_grant", owes)
 
 
-def _first_failure() -> Result:
-    for seed in range(FOUND_WITHIN):
-        result = run(draw(seed, SHORT))
+def _first_failure(*kinds: str) -> Result:
+    """Of the first seeds in which one of these faults or visits is drawn; of the very first without any."""
+    plans = (draw(seed, SHORT) for seed in itertools.count())
+    chosen = (plan for plan in plans if not kinds or any(entry.kind in kinds for entry in (*plan.faults, *plan.visits)))
+    for plan in itertools.islice(chosen, FOUND_WITHIN):
+        result = run(plan)
         if result.violation is not None:
             return result
     raise AssertionError(f"{FOUND_WITHIN} seeds did not see it")
@@ -183,6 +192,36 @@ def test_a_gate_that_is_not_closed_is_found(monkeypatch: pytest.MonkeyPatch):
     assert "which is over" in str(_first_failure().violation) or "online unpaid" in str(_first_failure().violation)
 
 
+def test_a_key_that_is_not_kept_is_found(monkeypatch: pytest.MonkeyPatch):
+    async def once(self: Idempotency, claim: Any, work: Any, voice: Any) -> Any:
+        return await self._first(claim, work, voice)
+
+    monkeypatch.setattr(Idempotency, "once", once)
+
+    assert "one key made the payments" in str(_first_failure("same key").violation)
+
+
+def test_a_refund_that_is_asked_for_again_after_a_lost_answer_is_found(monkeypatch: pytest.MonkeyPatch):
+    async def look_up(self: Refunds, payment: Any, debt: Debt) -> Debt:
+        assert debt.invoice_id is not None
+        assert debt.amount is not None
+        await self._site.provider_of(payment).refunds.request(RefundOrder(debt.invoice_id, debt.amount, "once more"))
+        return debt
+
+    monkeypatch.setattr(Refunds, "_look_up", look_up)
+
+    assert "was asked back twice" in str(_first_failure("refund").violation)
+
+
+def test_money_that_the_card_has_lost_and_nobody_looks_for_is_found(monkeypatch: pytest.MonkeyPatch):
+    async def adopt(*_: object) -> None:
+        """Find nothing."""
+
+    monkeypatch.setattr(Books, "_adopt", adopt)
+
+    assert "its payment is missing" in str(_first_failure("disk: its log is lost in a crash").violation)
+
+
 def test_a_failure_is_made_small_and_told(disputed_money_buys: None):
     failed = _first_failure()
 
@@ -192,7 +231,7 @@ def test_a_failure_is_made_small_and_told(disputed_money_buys: None):
     assert not small.plan.faults
     told = story(small)
     assert f"seed {failed.plan.seed} " in told
-    assert "pressed Pay" in told
+    assert "M-Pesa shows a prompt" in told
     assert "payment.mismatch" in told
 
 

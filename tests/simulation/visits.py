@@ -198,9 +198,11 @@ async def _same_key(world: "World", rng: random.Random, customer: Customer) -> N
     """A program that asks again when it has heard nothing, with the same key: one wish is one payment (9)."""
     customer.join()
     key, losses, given = f"wish {rng.random()}", world.disk.losses, set()
-    price = f"{world.prices[2]}.00"
+    price, where = f"{world.prices[2]}.00", (customer.mac, customer.ip)
     coming = asyncio.ensure_future(customer.prompted(300))
     for _number in range(rng.randint(2, 5)):
+        if (customer.mac, customer.ip) != where:
+            break  # it would be another wish
         pressing = asyncio.ensure_future(customer.pay(2, key=key, amount=price))
         await asyncio.wait((pressing,), timeout=rng.choice((0.2, 1.0, 100.0)))
         if not pressing.cancel() and (payment_id := pressing.result()) is not None:

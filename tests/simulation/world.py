@@ -87,8 +87,8 @@ class World:
         self.lives = 0
         self.troubles = 0
         """Faults that last at the moment."""
-        self.calm_since_s = 0.0
-        """When the last fault ended."""
+        self.calm_since_s = self.last_fault_s = self.life_since_s = 0.0
+        """Since when all is well; when the last fault ended; since when the daemon sells."""
         self._armed = 0
         """Faults that lie in wait."""
         self.daemon: daemon.Daemon | None = None
@@ -111,7 +111,7 @@ class World:
         return self.loop.now_s - START_S
 
     def tell(self, what: str) -> None:
-        self.journal.append(f"{self.now_s:10.3f}  {what}")
+        self.journal.append(f"{self.now_s:10.3f}  {what}".replace(f"{self.folder}/", ""))
 
     def count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
@@ -287,7 +287,8 @@ class World:
     async def _live(self) -> None:
         async with daemon.running(self.config(), self.gateway_clock) as running:
             self.daemon = running
-            self.calm_since_s, self.disk.is_damaged = self.now_s, False
+            self.calm_since_s = self.life_since_s = self.now_s
+            self.disk.is_damaged = False
             self.tell(f"the daemon sells, life {self.lives}")
             await running.scheduler.run()
 
@@ -350,7 +351,7 @@ class World:
             await deed(self, parameters(self.plan.seed, entry), entry.for_s)
         finally:
             self.troubles -= 1
-            self.calm_since_s = self.now_s
+            self.calm_since_s = self.last_fault_s = self.now_s
             self.tell(f"over: #{entry.number} {entry.kind}")
 
     def heal(self) -> None:
@@ -380,7 +381,7 @@ class World:
         router = self.router.faults
         armed = len(router.drop_after) + len(router.trap_next) + len(self.network.torn) + self.intasend.faults.armed
         if armed < self._armed:
-            self.calm_since_s = self.now_s
+            self.calm_since_s = self.last_fault_s = self.now_s
         self._armed = armed
 
     @property
