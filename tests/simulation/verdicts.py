@@ -44,6 +44,8 @@ class Verdicts:
         self._bounds = bounds
         self._confirmed_after_s: dict[str, float] = {}
         """By grant: a moment at which it had not begun yet, in true time."""
+        self._noted_at_s: dict[str, float] = {}
+        """By grant: when it was written that its device passes, on the gateway's line."""
 
     def judge(self, event: sqlite3.Row, before: Row, after: Row) -> None:
         """One event, and the row that it changed, before and after."""
@@ -92,11 +94,12 @@ class Verdicts:
         if kind == "confirm" and grant["state"] == "active":
             has_run_s = max(0.0, event["at_s"] - grant["starts_at_s"])  # of one that was found again on the router
             self._confirmed_after_s[grant["id"]] = self.looked_at_s - has_run_s
+            self._noted_at_s[grant["id"]] = event["at_s"]
             if before["version"] == 0:  # not one that has moved, was given time back, or whose phone was away
                 took_s = event["at_s"] - grant["created_at_s"]
                 self._bounds.exceeded("paid until online", took_s, event, float("inf"))
         if kind == "shut" and grant["ended_because"] == "time":
-            late_s = event["at_s"] - grant["ends_at_s"]
+            late_s = event["at_s"] - max(grant["ends_at_s"], self._noted_at_s.get(grant["id"], 0.0))
             if self._bounds.exceeded("due until shut out", late_s, event, OVER_WITHIN_S + OVER_TOLERANCE_S):
                 raise Violation(f"grant {grant['id']} was closed {late_s:.1f} s late", payment_id=payment_id)  # 6
 
