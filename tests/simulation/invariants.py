@@ -14,6 +14,7 @@ from gateway.metrics import Metrics
 from gateway.payments import LISTEN_S
 from gateway.references import payment_id_in
 from gateway.simulators.intasend.invoices import Invoice
+from tests.e2e.world import PASSWORD
 from tests.simulation.bounds import COMPARE_S, LONGEST_PAUSE_S, ONLINE_WITHIN_S, Bounds
 from tests.simulation.loop import START_S, SimulatedTask
 from tests.simulation.plan import Plan
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 LOOK_S = 20.0
 """How often the world is looked at, at the pace of production."""
+
+SECRETS = ("ISSecretKey_test_demo", "demo-challenge-0123456789", PASSWORD)
+"""What the gateway was told in confidence."""
 
 TASKS_MAX, CONNECTIONS_MAX = 60, 12
 """What a gateway at rest needs, with room to spare: more is a leak."""
@@ -284,6 +288,7 @@ class Auditor:
         self._nothing_is_left_undone()
         self._the_router_shows_what_is_sold()
         self._nothing_has_leaked()
+        self._nothing_secret_is_told()
 
     def _everything_is_written(self) -> None:
         """What a customer was told is there."""
@@ -335,6 +340,12 @@ class Auditor:
             raise Violation(f"{len(tasks)} tasks are left: {sorted(task.get_name() for task in tasks)}")
         if len(world.network.connections) > CONNECTIONS_MAX:
             raise Violation(f"{len(world.network.connections)} connections are left")
+
+    def _nothing_secret_is_told(self) -> None:
+        """Neither in the log nor in the events (13)."""
+        for line in (*self._world.journal, *self.replica.lines):
+            if any(secret in line for secret in SECRETS):
+                raise Violation(f"a secret is told: {line}")
 
     async def die_once_more(self) -> None:
         """A crash and a start, with nothing else happening, change nothing on the router (15)."""
