@@ -84,6 +84,7 @@ IGNORED: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
         (_S.ENDING, _E.REVOKE),
         *((state, _E.SHUT) for state in (_S.OWED, _S.UNCLAIMED)),  # given back while it was being shut out
         *((_S.REVOKED, event) for event in (_E.NO_DEVICE, _E.CLAIM)),  # its device was being looked for
+        (_S.ENDED, _E.NO_DEVICE),  # likewise: it was adopted, and has run by now
         *((state, event) for state in (_S.ENDED, _S.REVOKED) for event in (_E.DUE, _E.SHUT, _E.REVOKE)),
     }
 )
@@ -96,7 +97,7 @@ ILLEGAL: frozenset[tuple[GrantState, GrantEvent]] = frozenset(
         (_S.ACTIVE, _E.NO_DEVICE),  # a phone that leaves keeps its grant
         (_S.ACTIVE, _E.SHUT),  # it is due first: the intent is written before the deed
         *((_S.ENDING, event) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
-        *((_S.ENDED, event) for event in (_E.CONFIRM, _E.NO_DEVICE, _E.CLAIM)),
+        *((_S.ENDED, event) for event in (_E.CONFIRM, _E.CLAIM)),
         (_S.REVOKED, _E.CONFIRM),  # opening and revoking hold the device's lock
         (_S.REVOKED, _E.GIVE_BACK),  # the operator took it: that is no outage
         *((state, _E.MOVE) for state in (_S.ENDING, _S.ENDED, _S.REVOKED)),  # refused while the device's lock is held

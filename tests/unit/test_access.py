@@ -38,7 +38,7 @@ owed       active   unclaimed  .      !       .      revoked  !            owed
 unclaimed  !        .          owed   !       .      revoked  !            owed
 active     .        !          .      ending  !      revoked  owed         owed
 ending     !        !          !      .       ended  .        owed         !
-ended      !        !          !      .       .      .        owed         !
+ended      !        .          !      .       .      .        owed         !
 revoked    !        .          .      .       .      .        !            !
 """
 

@@ -13,8 +13,10 @@ from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Device
 from gateway.identity import Duration, IpAddress
 from gateway.payments import IllegalTransition
+from gateway.store import books as book_rows
+from gateway.store.books import Lost
 from tests.gatepost import DOWN, Post, window
-from tests.ledger import DAY, HOUR, IP, MAC, NOW_S, OTHER_MAC, grant, in_folder
+from tests.ledger import DAY, HOUR, IP, MAC, NOW_S, OTHER_MAC, grant, in_folder, payment
 
 
 @pytest.fixture
@@ -264,6 +266,12 @@ async def test_a_grant_that_is_revoked_while_its_device_is_looked_for_lets_nobod
     post.hotspot.pause.set()
     assert (await opening).state is GrantState.REVOKED
     assert post.hotspot.deeds == []
+
+
+async def test_an_adopted_grant_that_has_run_by_now_stays_ended_when_nobody_finds_its_device(post: Post):
+    owed = await post.owed(mac=None, ip=None)
+    await post.db.write(lambda tx: book_rows.end(tx, Lost(owed, payment()), NOW_S + 7_200))
+    assert (await post.gate.open(owed)).state is GrantState.ENDED
 
 
 async def test_a_device_that_is_back_after_its_grant_was_revoked_changes_nothing(post: Post):
