@@ -39,10 +39,10 @@ class Compensation:
     async def give_back(self, outage: Outage) -> None:
         """Give back what an outage took from the customers of one router; each second once, however often this is called.
 
-        Raises NotStored.
+        Its span is of this moment's line of time. Raises NotStored.
         """
-        now_s = self.clock.wall_s()
-        grants, given_back_s = await self.db.write(lambda tx: _give_back(tx, outage, now_s))
+        stepped_s = self.clock.stepped_s
+        grants, given_back_s = await self.db.write(lambda tx: self._give_back(tx, outage, stepped_s))
         log.warning(
             "router %s: nobody could be online for %.0f s (%s); %.0f s given back to %s grant(s)",
             outage.router_id,
@@ -54,6 +54,19 @@ class Compensation:
         )
         self._wake(f"open:{outage.router_id}")
         self._wake(f"close:{outage.router_id}")
+
+    def _give_back(self, tx: Transaction, outage: Outage, stepped_s: float) -> tuple[int, float]:
+        """How many grants got how many seconds back in all. The line of the outage had stepped by that when it was measured."""
+        now_s, moved = self.clock.wall_s(), outage.span.moved(self.clock.stepped_s - stepped_s)
+        span = moved.after(rows.dealt_with_until_s(tx, outage.router_id))
+        ran = {grant.id: grant for grant in grant_rows.ran_in(tx, outage.router_id, span.began_s)}
+        changed = [grant for device in by_device(ran.values()) for grant in made_good(device, span, now_s)]
+        for grant in changed:
+            grant_rows.compensate(tx, ran[grant.id], grant, now_s)
+        given = [grant.compensated_s - ran[grant.id].compensated_s for grant in changed]
+        grants, given_back_s = sum(seconds > 0 for seconds in given), sum(given)
+        rows.record(tx, replace(outage, span=span), grants, given_back_s)
+        return grants, given_back_s
 
 
 class RouterWatch:
@@ -84,12 +97,13 @@ class RouterWatch:
         """The router does not answer: a long silence is kept, so that a restart in the middle of it does not shorten it."""
         if self._silence_is_kept or self._answered_at_s is None:
             return
-        silent_s = self._given.clock.monotonic_s() - self._answered_at_s
-        if not self._given.counts(Span(0.0, silent_s)):
+        clock, answered_at_s = self._given.clock, self._answered_at_s
+        if not self._given.counts(Span(answered_at_s, clock.monotonic_s())):
             return
-        answered_at_s = self._given.clock.wall_s() - silent_s
-        try:
-            await self._given.db.write(lambda tx: rows.fall_silent(tx, self._router_id, answered_at_s))
+        try:  # the line may step before this is written
+            await self._given.db.write(
+                lambda tx: rows.fall_silent(tx, self._router_id, clock.wall_s() - (clock.monotonic_s() - answered_at_s))
+            )
         except NotStored:  # told in the log; tried again with the next silence
             return
         self._silence_is_kept = True
@@ -123,16 +137,3 @@ class RouterWatch:
     async def _make_good(self, span: Span | None) -> None:
         if span is not None and self._given.counts(span):
             await self._given.give_back(Outage(self._router_id, Cause.ROUTER, span))
-
-
-def _give_back(tx: Transaction, outage: Outage, now_s: float) -> tuple[int, float]:
-    """How many grants got how many seconds back in all."""
-    span = outage.span.after(rows.dealt_with_until_s(tx, outage.router_id))
-    ran = {grant.id: grant for grant in grant_rows.ran_in(tx, outage.router_id, span.began_s)}
-    changed = [grant for device in by_device(ran.values()) for grant in made_good(device, span, now_s)]
-    for grant in changed:
-        grant_rows.compensate(tx, ran[grant.id], grant, now_s)
-    given = [grant.compensated_s - ran[grant.id].compensated_s for grant in changed]
-    grants, given_back_s = sum(seconds > 0 for seconds in given), sum(given)
-    rows.record(tx, replace(outage, span=span), grants, given_back_s)
-    return grants, given_back_s

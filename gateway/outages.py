@@ -50,6 +50,10 @@ class Span:
         """What of it lies behind a moment; all of it where there is none."""
         return self if moment_s is None else replace(self, began_s=max(self.began_s, moment_s))
 
+    def moved(self, by_s: float) -> "Span":
+        """The same stretch on a line of time that has stepped by so much."""
+        return Span(self.began_s + by_s, self.ended_s + by_s)
+
     def lost_by(self, grant: Grant) -> float:
         """How many seconds of a grant's window lie in it."""
         if grant.starts_at_s is None or grant.ends_at_s is None:

@@ -1,5 +1,6 @@
 """What outages took is given back: once, from the configured length on, and not before the clock is right."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -90,6 +91,24 @@ async def test_every_second_is_given_back_once(post: Post):
     await post.compensation.give_back(Outage(1, Cause.ROUTER, Span(NOW_S + 600, NOW_S + 1_600)))
     assert await post.moved_s() == 1_500
     assert await post.db.read(outage_rows.given_back_s) == 1_500
+
+
+@pytest.mark.parametrize("step_s", [-365 * 86_400, 8 * 3_600])
+async def test_a_step_of_the_clock_in_the_same_moment_neither_takes_nor_gives_anything(post: Post, step_s: int):
+    post.clock.advance(1_000)
+    post.clock.synchronise(ahead_s=step_s)
+    await asyncio.gather(post.heartbeat.run_once(), post.watch.answered(10))
+    assert post.heartbeat.stepped_s == step_s
+    assert await post.moved_s() == step_s + 1_000
+    assert await post.db.read(lambda tx: outage_rows.dealt_with_until_s(tx, 1)) == post.heartbeat.wall_s()
+
+
+@pytest.mark.parametrize("step_s", [-365 * 86_400, 8 * 3_600])
+async def test_a_silence_that_is_kept_in_the_moment_of_a_step_is_as_long_as_it_was(post: Post, step_s: int):
+    post.clock.advance(1_000)
+    post.clock.synchronise(ahead_s=step_s)
+    await asyncio.gather(post.heartbeat.run_once(), post.watch.silent())
+    assert await post.db.read(lambda tx: outage_rows.silent_since_s(tx, 1)) == post.heartbeat.wall_s() - 1_000
 
 
 async def test_the_grant_and_the_outage_say_so_in_the_record(post: Post):
