@@ -6,7 +6,7 @@ own absence takes nothing from anybody: the router lets its customers pass witho
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from gateway.errors import NotStored
@@ -54,6 +54,12 @@ class Compensation:
         )
         self._wake(f"open:{outage.router_id}")
         self._wake(f"close:{outage.router_id}")
+
+    async def forget_all_but(self, router_ids: Collection[int]) -> None:
+        """A router that is not in service is nobody's outage, however long it is silent. Raises NotStored."""
+        gone = await self.db.read(rows.silent) - set(router_ids)
+        if gone:
+            await self.db.write(lambda tx: rows.speak(tx, *gone))
 
     def _give_back(self, tx: Transaction, outage: Outage, stepped_s: float) -> tuple[int, float]:
         """How many grants got how many seconds back in all. The line of the outage had stepped by that when it was measured."""

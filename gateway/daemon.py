@@ -347,6 +347,8 @@ class Daemon:
         for router_id, (login, _) in list(self._hotspots.items()):
             if router_id not in wanted or wanted[router_id].login != login:
                 await self._disconnect(router_id)
+        self._watches = {router_id: watch for router_id, watch in self._watches.items() if router_id in wanted}
+        await self.compensation.forget_all_but(wanted)
         for router in wanted.values():
             if router.id not in self._hotspots:
                 self._connect(router)

@@ -43,12 +43,17 @@ def fall_silent(tx: sqlite3.Connection, router_id: int, answered_at_s: float) ->
     )
 
 
-def speak(tx: sqlite3.Connection, router_id: int) -> None:
-    """Note that a router answers again."""
-    tx.execute("DELETE FROM silent_router WHERE router_id = ?", (router_id,))
+def speak(tx: sqlite3.Connection, *router_ids: int) -> None:
+    """Note that these routers answer again, or need not any more."""
+    tx.executemany("DELETE FROM silent_router WHERE router_id = ?", [(router_id,) for router_id in router_ids])
 
 
 def silent_since_s(tx: sqlite3.Connection, router_id: int) -> float | None:
     """When a router that is noted as silent last answered; None for one that is not."""
     row = tx.execute("SELECT answered_at_s FROM silent_router WHERE router_id = ?", (router_id,)).fetchone()
     return None if row is None else float(row["answered_at_s"])
+
+
+def silent(tx: sqlite3.Connection) -> set[int]:
+    """The routers that are noted as silent."""
+    return {row["router_id"] for row in tx.execute("SELECT router_id FROM silent_router")}

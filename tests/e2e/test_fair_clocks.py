@@ -144,6 +144,20 @@ async def test_a_power_cut_that_takes_router_and_gateway_is_an_outage(world: Wor
     assert 0 <= after.ends_s - before.ends_s - 7_200 <= 60 + NOTICE_S
 
 
+@pytest.mark.parametrize("silent_s", [0, 400])
+async def test_a_router_that_was_out_of_service_meanwhile_has_taken_nothing(world: World, silent_s: float):
+    await world.buy(world.amina)
+    await down(world, silent_s)
+    world.edits.append(lambda document: document["owners"][0]["routers"].clear())
+    await world.reload()
+    given_back = await given_back_s(world)
+    await down(world, 1_200)
+    world.edits.pop()
+    await world.reload()
+    await world.pass_time(NOTICE_S)
+    assert await given_back_s(world) == given_back == 0
+
+
 async def test_such_an_outage_counts_from_the_last_thing_that_was_written_down(world: World):
     payment_id = await world.buy(world.amina)
     before = await world.grant(payment_id)

@@ -39,8 +39,10 @@ def test_a_silence_is_known_by_its_beginning_until_it_ends(tx):
     rows.fall_silent(tx, 1, 10.0)
     rows.fall_silent(tx, 1, 20.0)
     assert rows.silent_since_s(tx, 1) == 10
+    assert rows.silent(tx) == {1}
     rows.speak(tx, 1)
     assert rows.silent_since_s(tx, 1) is None
+    assert rows.silent(tx) == set()
 
 
 def test_only_grants_that_had_time_left_and_lost_it_by_time_alone_ran_in_an_outage(tx):
