@@ -122,6 +122,7 @@ IGNORED: frozenset[tuple[PaymentState, PaymentEvent]] = frozenset(
         *((state, event) for state in (_S.FAILED, _S.LAPSED) for event in (*_ANSWERS, _E.GIVE_UP, _E.WAITING, _E.UNRECOGNISED)),
         (_S.FAILED, _E.FAIL),
         *((_S.REFUSED, event) for event in (_E.WAITING, _E.FAIL, _E.UNRECOGNISED, _E.GIVE_UP)),
+        (_S.REFUSED, _E.ACCEPTED),  # a link that is there all the same: it is closed, and money through it counts
         *((state, _E.UNRECOGNISED) for state in (_S.PUSHING, _S.PUSHED, _S.UNKNOWN)),
         (_S.PUSHED, _E.WAITING),
         (_S.PUSHED, _E.ACCEPTED),  # a report overtook the answer to the push
@@ -138,7 +139,7 @@ ILLEGAL: frozenset[tuple[PaymentState, PaymentEvent]] = frozenset(
         *((_S.NEW, event) for event in (*_REPORTS, *_ANSWERS, _E.GIVE_UP)),  # nothing was sent, nobody can know of it
         *((state, event) for state in _S if state is not _S.NEW for event in (_E.REFUSE, _E.PUSH)),  # one payment, one push
         (_S.UNKNOWN, _E.REJECTED),  # its answer is lost for good
-        *((_S.REFUSED, event) for event in _ANSWERS),  # the answer came already
+        *((_S.REFUSED, event) for event in (_E.REJECTED, _E.NO_ANSWER)),  # the answer came already
     }
 )
 """Every cell that only a bug can reach."""

@@ -157,6 +157,15 @@ async def test_a_lost_link_that_turns_up_after_it_was_given_up_is_closed(desk: D
     assert desk.provider.links.closed == [made_link(made).link_id]
 
 
+async def test_a_link_that_was_refused_and_is_there_all_the_same_counts_when_it_is_paid(desk: Desk):
+    made = payment(1, kind=PaymentKind.LINK, state=PaymentState.REFUSED, pushed_at_s=NOW_S)
+    await record(desk.db, made)
+    desk.provider.links.made[made.id] = made_link(made)
+    assert (await desk.settled()).state is PaymentState.REFUSED
+    desk.pays(await desk.stored(), "INV-1")
+    assert (await desk.settled()).state is PaymentState.PAID
+
+
 # What counts as money
 
 

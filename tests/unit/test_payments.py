@@ -30,7 +30,7 @@ new        refused  pushing  !         !         !          !        !         !
 pushing    !        !        pushed    refused   unknown    pushed   paid      disputed  failed  .             .
 pushed     !        !        .         .         .          .        paid      disputed  failed  .             lapsed
 unknown    !        !        pushed    !         .          pushed   paid      disputed  failed  .             lapsed
-refused    !        !        !         !         !          .        paid      disputed  .       .             .
+refused    !        !        .         !         !          .        paid      disputed  .       .             .
 paid       !        !        .         .         .          .        .         .         .       .             .
 failed     !        !        .         .         .          .        paid      disputed  .       .             .
 lapsed     !        !        .         .         .          .        paid      disputed  failed  .             .
