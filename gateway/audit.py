@@ -6,12 +6,14 @@ once when it appears and once when it is gone. What could not be checked is neit
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Protocol, TypeVar
 
 from gateway.access import GrantState
-from gateway.catalogue import Account, Site
+from gateway.adoption import Origins, described, is_about_the_question
+from gateway.catalogue import Site
 from gateway.clock import Clock
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ProviderRefused
 from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Snapshot
 from gateway.invariants import (
@@ -27,14 +29,16 @@ from gateway.invariants import (
     judge_receipts,
     judge_router,
     judge_story,
+    judge_unbooked,
 )
 from gateway.payments import Payment
-from gateway.providers.base import Reported
-from gateway.references import is_of, payment_id_in
+from gateway.providers.base import LinkProvider, Provider, Reported
+from gateway.references import is_of
 from gateway.store import access as grant_rows
 from gateway.store import audit as audit_rows
 from gateway.store import books as book_rows
 from gateway.store.audit import BITE, Progress
+from gateway.store.books import Entry
 from gateway.store.database import Database, Transaction
 
 T = TypeVar("T")
@@ -58,7 +62,10 @@ SEEN_AFTER_S = 7_200.0
 """How old an invoice is before it is missed: the books are compared every hour, and may fail once."""
 
 BACK_S = 86_400.0
-"""How far back the provider's list is read: what is older was judged by the audits before."""
+"""How far back the provider's list is read while all is well: what is older was judged by the audits before."""
+
+BACK_MAX_S = 7 * 86_400.0
+"""How far back while something was wrong in it: what nobody mended must not look mended because a day has passed."""
 
 RECEIPTS_BACK_S = 7 * 86_400.0
 """How far back receipts are missed: M-Pesa's statements are looked up by the week."""
@@ -79,6 +86,7 @@ class Examiner:
         self._db = db
         self._site = site
         self._clock = clock
+        self._origins = Origins()
 
     async def payments(self, payment_ids: Iterable[str]) -> list[Finding]:
         """Replay these payments and judge what they bought, a bite at a time."""
@@ -113,31 +121,56 @@ class Examiner:
         )
         return judge_router(_view(seen), grants, known, self._clock.wall_s())
 
-    async def account(self, account: Account) -> list[Finding]:
-        """Compare one account's invoices with the payments. Raises ProviderUnreachable and ProviderRefused."""
+    async def account(self, credential_id: int, since_s: float) -> list[Finding]:
+        """Compare one account's invoices since that moment with the payments. Raises ProviderUnreachable and ProviderRefused."""
+        account, now_s = self._site.accounts[credential_id], self._clock.wall_s()
         if isinstance(account.provider, GatewayError):
             raise account.provider
-        now_s = self._clock.wall_s()
-        reports = [
-            report
-            for report in await account.provider.invoices.since(now_s - BACK_S)
-            if report.reported is Reported.PAID and (report.created_at_s or now_s) < now_s - SEEN_AFTER_S
-        ]
+        paid = [one for one in await account.provider.invoices.since(since_s) if one.reported is Reported.PAID]
+        due = [one for one in paid if (one.created_at_s or now_s) < now_s - SEEN_AFTER_S]
         entries, surplus = await self._db.read(
-            lambda tx: (book_rows.entries(tx, account.owner_id, reports), audit_rows.surplus_invoices(tx, account.owner_id))
+            lambda tx: (book_rows.entries(tx, account.owner_id, due), audit_rows.surplus_invoices(tx, account.owner_id))
         )
-        booked, payments = [], {}
-        for report, payment in ((entry.report, entry.payment) for entry in entries):
-            if payment is not None and report.api_ref is not None:
-                payments[report.api_ref] = payment
-            if report.api_ref is not None and (payment is not None or self._is_ours(report.api_ref)):
-                matches = payment is None or payment.is_what_was_asked(report.value, report.currency, report.api_ref)
-                booked.append(Booked(report.invoice_id, report.api_ref, matches))
-        return judge_books(booked, payments, surplus)
+        booked = [_booked(entry) for entry in entries if await self._is_ours(entry, account.provider.links)]
+        span_s = (since_s + SEEN_AFTER_S, now_s - SEEN_AFTER_S)
+        payments = await self._db.read(lambda tx: audit_rows.paid_with(tx, account.owner_id, credential_id, *span_s))
+        listed = {one.invoice_id for one in paid}
+        missing = [payment for payment in payments if payment.invoice_id not in listed]
+        return judge_books(booked, surplus) + await self._unbooked(missing, account.provider)
 
-    def _is_ours(self, api_ref: str) -> bool:
-        payment_id = payment_id_in(api_ref)
-        return payment_id is not None and is_of(payment_id, self._site.tag)
+    async def _is_ours(self, entry: Entry, links: LinkProvider) -> bool:
+        if entry.payment is not None:
+            return True
+        origin = await self._origins.of(entry.report, links)
+        return origin is not None and is_of(origin.payment_id, self._site.tag)
+
+    async def _unbooked(self, missing: Iterable[Payment], provider: Provider) -> list[Finding]:
+        """Payments that the list does not show as paid; each is asked about, because a list can be older than its invoice."""
+        found = []
+        for payment in missing:
+            word = await _said_of(payment, provider)
+            if word is not None:
+                found.append(judge_unbooked(payment, word))
+        return found
+
+
+async def _said_of(payment: Payment, provider: Provider) -> str | None:
+    """What the provider says of a payment's invoice instead of "paid"; None where it does say that."""
+    if payment.invoice_id is None:
+        return "nothing"
+    try:
+        report = await provider.report(payment.invoice_id)
+    except ProviderRefused as refusal:
+        if not is_about_the_question(refusal):
+            raise
+        return refusal.message
+    return None if report.reported is Reported.PAID else report.word
+
+
+def _booked(entry: Entry) -> Booked:
+    report, payment = entry.report, entry.payment
+    matches = payment is None or payment.is_what_was_asked(report.value, report.currency, report.api_ref)
+    return Booked(report.invoice_id, described(report), payment, matches)
 
 
 class Board(Protocol):
@@ -160,6 +193,8 @@ class Audit:
         self._board = board
         self._examiner = Examiner(db, site, clock)
         self._due_at_s = clock.monotonic_s() + FIRST_S
+        self._wrong_since_s: dict[int, float] = {}
+        """By credential: since when its list is read, as long as something in it is wrong."""
         self._standing: dict[str, dict[tuple[str, ...], Finding]] = {}
         """What was found, by what was asked: what cannot be asked now keeps what was found there."""
 
@@ -171,10 +206,14 @@ class Audit:
         before = self.findings()
         self._note("payments", await self._payments())
         self._note("receipts", await self._examiner.receipts())
-        for router_id in list(self._site.catalogue.routers):
-            await self._ask(f"router {router_id}", lambda: self._examiner.router(router_id))  # noqa: B023
-        for credential_id, account in list(self._site.accounts.items()):
-            await self._ask(f"account {credential_id}", lambda: self._examiner.account(account))  # noqa: B023
+        questions = {
+            **{f"router {router_id}": partial(self._examiner.router, router_id) for router_id in self._site.catalogue.routers},
+            **{f"account {credential_id}": partial(self._account, credential_id) for credential_id in self._site.accounts},
+        }
+        for what, question in questions.items():
+            await self._ask(what, question)
+        for gone in self._standing.keys() - questions.keys() - {"payments", "receipts"}:
+            del self._standing[gone]  # a router or an account that nobody has any more
         self._tell(before)
         self._due_at_s = self._clock.monotonic_s() + EVERY_S
         return EVERY_S
@@ -196,6 +235,15 @@ class Audit:
         now_at = Progress(news.last_seq, rowid)
         if now_at != reached:
             await self._db.write(lambda tx: audit_rows.note_progress(tx, now_at))
+        return found
+
+    async def _account(self, credential_id: int) -> list[Finding]:
+        now_s = self._clock.wall_s()
+        since_s = max(self._wrong_since_s.get(credential_id, now_s - BACK_S), now_s - BACK_MAX_S)
+        found = await self._examiner.account(credential_id, since_s)
+        self._wrong_since_s.pop(credential_id, None)
+        if found:
+            self._wrong_since_s[credential_id] = since_s
         return found
 
     async def _ask(self, what: str, question: Callable[[], Awaitable[list[Finding]]]) -> None:

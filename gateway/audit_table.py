@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import aiohttp
 
-from gateway.audit import Examiner
+from gateway.audit import BACK_MAX_S, Examiner
 from gateway.catalogue import Account, Site
 from gateway.clock import Clock, SystemClock
 from gateway.config import Config
@@ -77,15 +77,16 @@ async def run_audit(config: Config, show: Callable[[str], None], clock: Clock | 
     path = config.server.data_dir / DATABASE_FILE
     if not path.exists():
         raise Internal(f"there is no database at {path} yet, so nothing to audit")
-    async with _site(config, ReadOnly(path), clock or SystemClock()) as (site, examiner):
-        result = await _examined(site, examiner, ReadOnly(path))
+    clock = clock or SystemClock()
+    async with _site(config, ReadOnly(path), clock) as (site, examiner):
+        result = await _examined(site, examiner, ReadOnly(path), clock.wall_s())
     for line in _table(result):
         show(line)
     return 0 if result.holds else 1
 
 
-async def _examined(site: Site, examiner: Examiner, db: ReadOnly) -> Result:
-    """Every payment ever made, every router, every account."""
+async def _examined(site: Site, examiner: Examiner, db: ReadOnly, now_s: float) -> Result:
+    """Every payment ever made, every router, and a week of every account."""
     result, rowid = Result(), 0
     while True:
         payment_ids, rowid = await db.read(lambda tx: audit_rows.next_on_round(tx, rowid, audit_rows.BITE))  # noqa: B023
@@ -95,9 +96,9 @@ async def _examined(site: Site, examiner: Examiner, db: ReadOnly) -> Result:
     await result.ask("receipts", examiner.receipts())
     for router in site.catalogue.routers.values():
         await result.ask(f"router {router.name}", examiner.router(router.id))
-    for account in site.accounts.values():
+    for credential_id, account in site.accounts.items():
         name = site.catalogue.owners[account.owner_id].username
-        await result.ask(f"IntaSend's list of {name}", examiner.account(account))
+        await result.ask(f"IntaSend's list of {name}", examiner.account(credential_id, now_s - BACK_MAX_S))
     return result
 
 

@@ -3,26 +3,24 @@
 The provider's list is the truth about money, the router's rows are the truth about who was let through. What is paid there and
 unknown or unpaid here is brought in by the ordinary path. "Could not check" is an answer of its own: it moves nothing, closes
 nothing, and is asked again. After an older database has taken the place of a damaged one nothing is sold until that was done.
-What the records of one purchase have in common is `gateway.references`'; which grant a row shows is decided in `gateway.recovery`.
+What is only there is recorded again by `gateway.adoption`; which grant a row shows is decided in `gateway.recovery`.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gateway.access import GrantState
+from gateway.adoption import Adoption, packages_of
 from gateway.catalogue import Account, Site
 from gateway.clock import Clock
 from gateway.errors import GatewayError, NotFound
 from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Snapshot
-from gateway.identity import Money, PhoneNumber
-from gateway.packages import Package
-from gateway.payments import INTASEND, Payment, PaymentState
-from gateway.providers.base import InvoiceReport, Reported
-from gateway.recovery import Choice, Shown, package_for, placed
-from gateway.references import grant_id_of, is_of, payment_id_in, reference_of
+from gateway.payments import LINK_LIFE_S, Payment, PaymentState
+from gateway.providers.base import InvoiceReport, Provider, Reported
+from gateway.recovery import Shown, placed
 from gateway.scheduler import Scheduler
 from gateway.settlement import Settlement, is_surplus
 from gateway.store import access as grant_rows
@@ -42,6 +40,10 @@ FIRST_S = 900.0
 
 RETRY_S = 10.0
 """How soon it is tried again while nothing is sold for want of it. The circuit breaker sees to it that nobody is hammered."""
+
+SOON_S = 120.0
+"""How often in the day after a rescue: a link that only the lost database knew may be paid until then, nobody else asks about it,
+and whoever paid is served, or told of, within two minutes (issue: "the operator knows")."""
 
 OVERLAP_S = 86_400.0
 """How far each reading goes back behind the last one: an invoice that was open then may be paid since. The poller watches those
@@ -81,14 +83,16 @@ class Books:
         self._clock = clock
         self._settlement = settlement
         self._scheduler = scheduler
+        self._adoption = Adoption(site, db, clock, settlement)
         self._began_at_s = clock.monotonic_s()
         self._due_at_s = self._began_at_s + FIRST_S
 
     async def begin(self) -> None:
         """After a rescue: nothing is sold for anybody who has keys, until the books are in order."""
+        if await self._a_link_may_be_lost():
+            self._due_at_s = self._clock.monotonic_s()
         if await self._db.read(rescues.is_unsettled):
             self._site.in_doubt |= set(self._site.providers)
-            self._due_at_s = self._clock.monotonic_s()
             log.warning("nothing is sold until IntaSend's invoices were read again", extra={"action": "books_in_doubt"})
 
     async def run_once(self) -> float:
@@ -100,9 +104,19 @@ class Books:
             await self._balance(owner_id)
         if not self._site.in_doubt:
             await self._settle()
-        pause_s = RETRY_S if self._site.in_doubt else EVERY_S
+        pause_s = await self._pause_s()
         self._due_at_s = self._clock.monotonic_s() + pause_s
         return pause_s
+
+    async def _pause_s(self) -> float:
+        if self._site.in_doubt:
+            return RETRY_S
+        return SOON_S if await self._a_link_may_be_lost() else EVERY_S
+
+    async def _a_link_may_be_lost(self) -> bool:
+        """Whether a link may still be paid that was made after the state in which the database was found again."""
+        rescued_at_s = await self._db.read(rescues.last_at_s)
+        return rescued_at_s is not None and self._clock.wall_s() < rescued_at_s + LINK_LIFE_S
 
     async def _balance(self, owner_id: int) -> None:
         in_doubt = owner_id in self._site.in_doubt
@@ -156,7 +170,7 @@ class Books:
             return
         entries = await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, reversed(reports)))
         for entry in entries:
-            await self._apply(entry, credential_id, account.owner_id, sight)
+            await self._apply(entry, credential_id, account.provider, sight)
         newest_s = max((report.created_at_s for report in reports if report.created_at_s is not None), default=None)
         if newest_s is not None:
             await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, newest_s))
@@ -165,64 +179,18 @@ class Books:
         until_s = await self._db.read(lambda tx: book_rows.compared_until_s(tx, credential_id))
         if until_s is not None:
             return until_s - OVERLAP_S
-        longest_s = max((package.duration.seconds for package in self._packages(owner_id)), default=0)
+        longest_s = max((package.duration.seconds for package in packages_of(self._site, owner_id)), default=0)
         return self._clock.wall_s() - max(FIRST_LOOK_S, longest_s + OVERLAP_S)
 
-    async def _apply(self, entry: Entry, credential_id: int, owner_id: int, sight: Sight) -> None:
+    async def _apply(self, entry: Entry, credential_id: int, provider: Provider, sight: Sight) -> None:
         """Bring in what one invoice knows better than we."""
         payment, report = entry.payment, entry.report
         if payment is None:
-            payment = await self._adopt(report, credential_id, owner_id, sight)
+            payment = await self._adoption.adopt(report, credential_id, provider.links, sight.router_of)
+            self._scheduler.wake("settle")
         if payment is not None and _is_news(payment, report):
-            await self._settlement.apply_found(payment, report)
-
-    async def _adopt(self, report: InvoiceReport, credential_id: int, owner_id: int, sight: Sight) -> Payment | None:
-        """The payment recorded again, if it was ours, is or may be paid, and says enough; None otherwise."""
-        payment_id = payment_id_in(report.api_ref)
-        if payment_id is None or report.reported is Reported.FAILED:
-            return None
-        router_id = sight.router_of(grant_id_of(payment_id))
-        if router_id is None and not is_of(payment_id, self._site.tag):
-            return None  # another gateway's, which sells with the same keys
-        amount, choice = _amount(report), None
-        if amount is not None:
-            choice = package_for(amount, self._packages(owner_id, router_id))
-        if amount is None or choice is None or report.payer is None:
-            return None  # the audit tells that it is missing
-        draft = self._recorded_again(payment_id, report, amount, report.payer, choice)
-        draft = replace(draft, owner_id=owner_id, credential_id=credential_id, router_id=router_id or draft.router_id)
-        now_s = self._clock.wall_s()
-        payment = await self._db.write(lambda tx: book_rows.adopt(tx, draft, report, now_s, is_certain=choice.is_certain))
-        log.warning("recorded again from IntaSend's list: invoice %s", report.invoice_id, extra=_ids(payment, "adopted"))
-        if not choice.is_certain:
-            guess = "its package is a guess, %s for %s KES: look at it"
-            log.error(guess, choice.package.name, amount, extra=_ids(payment, "adopted_by_guess"))
-        self._scheduler.wake("settle")
-        return payment
-
-    def _recorded_again(self, payment_id: str, report: InvoiceReport, amount: Money, payer: PhoneNumber, choice: Choice) -> Payment:
-        at_s = self._clock.wall_s() if report.created_at_s is None else report.created_at_s
-        return Payment(
-            id=payment_id,
-            owner_id=0,
-            router_id=choice.package.router_id,
-            package_id=choice.package.id,
-            phone=payer,
-            amount=amount,
-            duration=choice.package.duration,
-            method="mpesa",
-            provider=INTASEND,
-            api_ref=reference_of(payment_id),
-            mac=None,
-            ip=None,
-            created_at_s=at_s,
-            updated_at_s=at_s,
-        )
-
-    def _packages(self, owner_id: int, router_id: int | None = None) -> list[Package]:
-        """What the owner sells, on one router or on all."""
-        routers = [router for router in self._site.catalogue.routers.values() if router.owner_id == owner_id]
-        return [package for router in routers if router_id in {None, router.id} for package in router.packages.values()]
+            now = await self._db.read(lambda tx: payment_rows.get(tx, payment.id))  # another invoice may have paid it just now
+            await self._settlement.apply_found(now, report)
 
     # ── the grants ──
 
@@ -289,17 +257,3 @@ def _is_news(payment: Payment, report: InvoiceReport) -> bool:
     if payment.state not in _ANSWERED or is_surplus(payment, report):
         return True
     return payment.receipt is None and report.receipt is not None and payment.invoice_id == report.invoice_id
-
-
-def _amount(report: InvoiceReport) -> Money | None:
-    """What was paid; None for what is no sum of Kenyan shillings."""
-    if report.value is None or report.currency != Money(0).currency:
-        return None
-    try:
-        return Money.parse(report.value)
-    except ValueError:
-        return None
-
-
-def _ids(payment: Payment, action: str) -> dict[str, str]:
-    return {"action": action, "payment": payment.id}

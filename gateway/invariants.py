@@ -34,7 +34,7 @@ class Invariant(Enum):
     """What the audit checks on the live database; the others are checked by tests alone (see docs/reliability.md)."""
 
     ONE_PAYMENT = "one_payment_per_invoice"
-    """1: each invoice that is complete pays exactly one payment; no receipt counts twice."""
+    """1: each invoice that is complete pays exactly one payment, each paid payment has one; no receipt counts twice."""
     ONE_PUSH = "one_push_per_payment"
     """2."""
     PAID_IS_SERVED = "paid_is_served"
@@ -245,33 +245,41 @@ def _of_grant(view: RouterView, grant: Grant, now_s: float) -> Iterable[Finding]
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """An invoice that is complete at the provider, under a reference of ours."""
+    """An invoice that is complete at the provider, and that this gateway asked for."""
 
     invoice_id: str
-    api_ref: str
+    described: str
+    """What an operator looks it up by: the invoice, the sum, the payer."""
+    payment: Payment | None
+    """Whose reference it has."""
     matches: bool
     """Whether amount, currency and reference are what its payment asked for; True where there is no payment."""
 
 
-def judge_books(booked: Iterable[Booked], by_reference: Mapping[str, Payment], surplus: frozenset[str]) -> list[Finding]:
+def judge_books(booked: Iterable[Booked], surplus: frozenset[str]) -> list[Finding]:
     """Each complete invoice pays one payment, and the right sum (1, 10). `surplus` is money that is known to have come twice."""
-    found = []
-    for one in booked:
-        payment = by_reference.get(one.api_ref)
-        if one.invoice_id in surplus:
-            continue
-        if payment is None:
-            what = f"IntaSend's invoice {one.invoice_id} is paid and has no payment here: refund it, or give its payer the time"
-            found.append(Finding(Invariant.ONE_PAYMENT, what))
-        elif payment.state not in {PaymentState.PAID, PaymentState.DISPUTED}:
-            what = f"IntaSend's invoice {one.invoice_id} is paid and the payment is {payment.state.value}: press Check status"
-            found.append(Finding(Invariant.ONE_PAYMENT, what, payment.id))
-        elif payment.invoice_id != one.invoice_id:
-            what = f"paid by invoice {payment.invoice_id}, and by {one.invoice_id} once more: refund that one"
-            found.append(Finding(Invariant.ONE_PAYMENT, what, payment.id))
-        elif payment.state is PaymentState.PAID and not one.matches:
-            found.append(Finding(Invariant.PRICE, "what was paid is not what was asked for: compare it at IntaSend", payment.id))
-    return found
+    return [finding for one in booked if one.invoice_id not in surplus for finding in _of_booked(one)]
+
+
+def _of_booked(one: Booked) -> Iterable[Finding]:
+    payment = one.payment
+    if payment is None:
+        what = f"{one.described} is paid and has no payment here: refund it, or give its payer the time"
+        yield Finding(Invariant.ONE_PAYMENT, what)
+    elif payment.state not in {PaymentState.PAID, PaymentState.DISPUTED}:
+        what = f"{one.described} is paid and the payment is {payment.state.value}: press Check status"
+        yield Finding(Invariant.ONE_PAYMENT, what, payment.id)
+    elif payment.invoice_id != one.invoice_id:
+        what = f"paid by invoice {payment.invoice_id}, and once more by {one.described}: refund that one"
+        yield Finding(Invariant.ONE_PAYMENT, what, payment.id)
+    elif payment.state is PaymentState.PAID and not one.matches:
+        yield Finding(Invariant.PRICE, "what was paid is not what was asked for: compare it at IntaSend", payment.id)
+
+
+def judge_unbooked(payment: Payment, word: str) -> Finding:
+    """A payment that is paid here, and of whose invoice the provider says something else (1, the other way round)."""
+    what = f"served and not paid: IntaSend says {word} of invoice {payment.invoice_id}: revoke its grant, or ask IntaSend"
+    return Finding(Invariant.ONE_PAYMENT, what, payment.id)
 
 
 def judge_receipts(paid: Iterable[Payment], now_s: float) -> list[Finding]:

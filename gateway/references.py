@@ -12,6 +12,7 @@ TAG_CHARS = 8
 """Hex digits of a tag: hundreds of gateways on one account never meet by chance; what is left of the id has 90 random bits."""
 
 _REFERENCE = re.compile(r"HG-([0-9A-F]{32})", re.ASCII)
+_AT_THE_END = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.ASCII)
 _GRANTS = uuid.UUID("6f0c1c3e-6b9c-4d55-9f0f-0f3a5c1f2b7d")
 """The name space of grant ids (RFC 9562, section 6.6). Changing it would disown every row on every router."""
 
@@ -30,6 +31,12 @@ def payment_id_in(reference: str | None) -> str | None:
     """The payment's id in a reference that a gateway made, ours or another's; None for anybody else's."""
     made = _REFERENCE.fullmatch(reference or "")
     return str(uuid.UUID(made[1])) if made else None
+
+
+def payment_id_at_end_of(return_url: str | None) -> str | None:
+    """The payment's id in the address to which a link of a gateway's sends its payer back; None for anybody else's link."""
+    ending = _AT_THE_END.search(return_url or "")
+    return ending[0] if ending else None
 
 
 def is_of(payment_id: str, tag: str) -> bool:

@@ -38,7 +38,7 @@ def report(payment: Payment, reported: Reported = Reported.WAITING, **changes: A
 def made_link(payment: Payment, **changes: Any) -> LinkReport:
     """What a provider says about the link of a payment."""
     link_id = f"link-{payment.id}"
-    return replace(LinkReport(link_id, f"https://pay.example/{link_id}/", f"ISL_{link_id}", {"id": link_id}), **changes)
+    return replace(LinkReport(link_id, f"https://pay.example/{link_id}/", f"ISL_{link_id}", raw={"id": link_id}), **changes)
 
 
 class FakeLinks:
@@ -62,7 +62,7 @@ class FakeLinks:
         await asyncio.sleep(0)
         if self.fault is not None:
             raise self.fault
-        return LinkReport("link-1", "https://pay.example/link-1/", "ISL_link-1", {"id": "link-1"})
+        return LinkReport("link-1", "https://pay.example/link-1/", "ISL_link-1", raw={"id": "link-1"})
 
     async def close(self, link_id: str) -> None:
         """See `LinkProvider`."""
@@ -75,6 +75,11 @@ class FakeLinks:
         """See `LinkProvider`."""
         await asyncio.sleep(0)
         return self.made.get(return_url_end)
+
+    async def behind(self, api_ref: str) -> LinkReport | None:
+        """See `LinkProvider`."""
+        await asyncio.sleep(0)
+        return next((link for link in self.made.values() if link.api_ref == api_ref), None)
 
     async def payments(self, api_ref: str) -> list[InvoiceReport]:
         """See `LinkProvider`."""

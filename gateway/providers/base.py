@@ -145,6 +145,8 @@ class LinkReport:
     """Where it is paid."""
     api_ref: str
     """The reference that every payment through it carries."""
+    return_url: str | None = None
+    """Where the payer is sent after paying."""
     raw: dict[str, Any] = field(default_factory=dict)
     """The answer for the event log, secrets removed."""
 
@@ -176,6 +178,13 @@ class LinkProvider(Protocol):
         """Look for a link whose answer was lost by the end of its `return_url`; None when the provider's list does not hold it.
 
         Raises ProviderUnreachable or ProviderRefused, also when the list could not be read to its end.
+        """
+        ...
+
+    async def behind(self, api_ref: str) -> LinkReport | None:
+        """The link whose payments carry that reference; None for a reference that is no link's, and nobody is asked then.
+
+        Raises ProviderUnreachable or ProviderRefused, also for a link that the provider does not know.
         """
         ...
 

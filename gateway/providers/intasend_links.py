@@ -4,6 +4,7 @@ Links are made through the official SDK. Its own ways to change one do nothing, 
 Like the rest of the adapter this decides nothing about payments and never makes a link twice.
 """
 
+import re
 from typing import Any
 
 from gateway.errors import GatewayError, ProviderRefused, PushOutcomeUnknown
@@ -19,6 +20,7 @@ TITLE_MAX = 100
 """Characters of a title. Not documented; the pages of a phone show fewer."""
 
 _REFERENCE_PREFIX = "ISL_"  # of every payment through a link, before the link's id (facts, payments 4)
+_REFERENCE = re.compile(rf"{_REFERENCE_PREFIX}([0-9A-Za-z-]{{1,64}})", re.ASCII)  # what an id may hold on its way into a path
 
 
 class IntaSendLinks:
@@ -60,6 +62,16 @@ class IntaSendLinks:
             raise read_lost("a list of links that is too long to search")
         return None
 
+    async def behind(self, api_ref: str) -> LinkReport | None:
+        """See `LinkProvider.behind`. An answer about another link is no answer."""
+        reference = _REFERENCE.fullmatch(api_ref)
+        if reference is None:
+            return None
+        link = _link_report(await self._reading.send_request("GET", f"paymentlinks/{reference[1]}/", None))
+        if link is None or link.api_ref != api_ref:
+            raise read_lost("an answer about another link or none")
+        return link
+
     async def payments(self, api_ref: str) -> list[InvoiceReport]:
         """See `LinkProvider.payments`. Each entry is compared: the server may ignore its filter (facts, payments 1.9)."""
         listing = await read_list(self._reading, "invoices/", api_ref=api_ref)
@@ -78,4 +90,4 @@ def _link_report(document: dict[str, Any]) -> LinkReport | None:
     link_id, url = as_text(document.get("id")), as_text(document.get("url"))
     if link_id is None or url is None:
         return None
-    return LinkReport(link_id, url, f"{_REFERENCE_PREFIX}{link_id}", redact(document))
+    return LinkReport(link_id, url, f"{_REFERENCE_PREFIX}{link_id}", as_text(document.get("redirect_url")), redact(document))

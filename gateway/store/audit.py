@@ -99,6 +99,15 @@ def paid_without_receipt(tx: sqlite3.Connection, owner_id: int, from_s: float, t
     return payment_rows.several(tx, where, owner_id, from_s, to_s)
 
 
+def paid_with(tx: sqlite3.Connection, owner_id: int, credential_id: int, from_s: float, to_s: float) -> list[Payment]:
+    """The owner's payments made between two moments with these keys that are paid, and whose money was not asked back."""
+    where = (
+        "owner_id = ? AND state = 'paid' AND created_at_s BETWEEN ? AND ? AND credential_id = ? AND NOT EXISTS "
+        "(SELECT 1 FROM debt WHERE debt.payment_id = payment.id AND debt.requested_at_s IS NOT NULL)"
+    )
+    return payment_rows.several(tx, where, owner_id, from_s, to_s, credential_id)
+
+
 def surplus_invoices(tx: sqlite3.Connection, owner_id: int) -> frozenset[str]:
     """The invoices of the owner that are known to be owed back."""
     rows = tx.execute("SELECT invoice_id FROM surplus WHERE owner_id = ?", (owner_id,))

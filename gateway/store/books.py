@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.access import Grant, GrantEvent, GrantState
 from gateway.payments import Payment, PaymentEvent
@@ -41,23 +42,33 @@ def entries(tx: sqlite3.Connection, owner_id: int, reports: Iterable[InvoiceRepo
     ]
 
 
+def known(tx: sqlite3.Connection, payment_id: str) -> Payment | None:
+    """The payment with that id, whoever's it is, if the database has it."""
+    return next(iter(payment_rows.several(tx, "id = ?", payment_id)), None)
+
+
 def adopt(tx: sqlite3.Connection, payment: Payment, report: InvoiceReport, at_s: float, *, is_certain: bool) -> Payment:
     """Record a payment again that only the provider still knows, as far as its push: what came of it takes the ordinary path.
 
     `is_certain` says whether its package is known, not guessed. The payment as it stands, if somebody was quicker.
     """
-    known = payment_rows.hinted(tx, payment.owner_id, api_ref=payment.api_ref, invoice_id=report.invoice_id)
-    if known is not None:
-        return known
+    if (earlier := known(tx, payment.id)) is not None:
+        return earlier
     payment_rows.insert(tx, payment)
     tx.execute(
         "INSERT INTO adopted_payment (payment_id, owner_id, at_s, is_certain) VALUES (?, ?, ?, ?)",
         (payment.id, payment.owner_id, at_s, is_certain),
     )
     pushed = payment_rows.change(tx, payment, PaymentEvent.PUSH, at_s, pushed_at_s=payment.created_at_s)
-    facts = {"invoice_id": report.invoice_id, "provider_payment_id": report.payment_id, "provider_state": report.word}
     data = {"adopted": True, "report": report.raw}
-    return payment_rows.change(tx, pushed, PaymentEvent.ACCEPTED, at_s, data, **facts)
+    return payment_rows.change(tx, pushed, PaymentEvent.ACCEPTED, at_s, data, **_of_its_push(tx, payment, report))
+
+
+def _of_its_push(tx: sqlite3.Connection, payment: Payment, report: InvoiceReport) -> dict[str, Any]:
+    """What the answer to a push had said. A link has no invoice before it is paid, and this one may be an attempt of many."""
+    if payment.is_link or payment_rows.invoice_is_taken(tx, report.invoice_id, payment):
+        return {}
+    return {"invoice_id": report.invoice_id, "provider_payment_id": report.payment_id, "provider_state": report.word}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,12 @@ def is_unsettled(tx: sqlite3.Connection) -> bool:
     return tx.execute("SELECT 1 FROM rescue WHERE settled_at_s IS NULL").fetchone() is not None
 
 
+def last_at_s(tx: sqlite3.Connection) -> float | None:
+    """When an older state last took the database's place; None when it never did."""
+    row = tx.execute("SELECT max(at_s) AS at_s FROM rescue").fetchone()
+    return None if row["at_s"] is None else float(row["at_s"])
+
+
 def settle(tx: sqlite3.Connection, at_s: float) -> None:
     """Keep that everything was read again."""
     if tx.execute("UPDATE rescue SET settled_at_s = ? WHERE settled_at_s IS NULL", (at_s,)).rowcount:

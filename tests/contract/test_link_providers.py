@@ -180,6 +180,25 @@ async def test_a_link_whose_answer_was_lost_is_found_by_where_it_leads_back(worl
     assert world.made() == 1
 
 
+async def test_a_payment_leads_to_its_link_and_that_to_where_it_leads_back(world: LinkWorld) -> None:
+    link = await world.links.create(ORDER)
+    behind = await world.links.behind(link.api_ref)
+    assert behind is not None
+    assert (behind.link_id, behind.url, behind.return_url) == (link.link_id, link.url, ORDER.return_url)
+
+
+async def test_a_reference_that_is_no_links_leads_nowhere_and_nobody_is_asked(world: LinkWorld) -> None:
+    await world.stop()
+    for reference in ("HG-1", "", "ISL_", "ISL_../invoices", "ISL_1?page=2"):
+        assert await world.links.behind(reference) is None
+
+
+async def test_a_link_that_nobody_knows_is_refused(world: LinkWorld) -> None:
+    made = await world.links.create(ORDER)
+    with pytest.raises(ProviderRefused):
+        await world.links.behind(made.api_ref.replace(made.link_id, NOBODYS_LINK))
+
+
 async def test_a_link_that_was_lost_on_its_way_there_is_not_found(world: LinkWorld) -> None:
     await world.links.create(replace(ORDER, return_url="https://pay.example.org/payment/success/payment-2"))
     world.lose_making(processed=False)
@@ -215,6 +234,7 @@ async def test_a_provider_that_cannot_be_reached_was_asked_for_nothing(world: Li
         world.links.create(ORDER),
         world.links.close(NOBODYS_LINK),
         world.links.find("payment-1"),
+        world.links.behind("ISL_x"),
         world.links.payments("ISL_x"),
     ]
     for attempt in attempts:

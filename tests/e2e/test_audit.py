@@ -13,6 +13,7 @@ from gateway.audit_table import UNCHECKED, run_audit
 from gateway.simulators.intasend import Endpoint, Outcome, fails_with
 from gateway.store import audit as audit_rows
 from tests.e2e.test_backup import run
+from tests.e2e.test_refunds import DUE_S, NOTICED_S, ask_back, paid_for_nothing
 from tests.e2e.world import World
 
 
@@ -101,6 +102,28 @@ async def test_money_that_has_no_payment_here_is_told_with_its_invoice(world: Wo
         push.invoice_id in record.getMessage() for record in caplog.records if getattr(record, "action", "") == "invariant_broken"
     )
     assert "one_payment_per_invoice" in broken(world)
+
+
+async def test_who_was_served_and_has_not_paid_after_all_is_told_by_his_payment(world: World, caplog: pytest.LogCaptureFixture):
+    payment_id = await world.buy(world.amina)
+    fine = await world.buy(world.otieno)
+    world.intasend.answer((await world.payment(payment_id)).invoice_id or "", Outcome.CANCELLED)
+    await world.pass_time(2 * audit.EVERY_S + audit.SEEN_AFTER_S, 60)
+    assert told(caplog, "invariant_broken") == [payment_id]
+    assert broken(world) == {"one_payment_per_invoice"}
+    lines: list[str] = []
+    assert await run_audit(world.config(), lines.append, world.clock) == 1
+    assert any("served and not paid: IntaSend says FAILED" in line and payment_id in line for line in lines)
+    assert not any(fine in line for line in lines)
+
+
+async def test_money_that_was_asked_back_is_not_missed(world: World, caplog: pytest.LogCaptureFixture):
+    payment_id = await paid_for_nothing(world)
+    await world.pass_time(DUE_S + NOTICED_S, 60)
+    assert (await ask_back(world, payment_id))[0] == 200
+    world.intasend.answer((await world.payment(payment_id)).invoice_id or "", Outcome.CANCELLED)
+    await world.pass_time(2 * audit.EVERY_S, 60)
+    assert told(caplog, "invariant_broken") == []
 
 
 def forget(payment_id: str):

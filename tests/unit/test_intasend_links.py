@@ -113,6 +113,16 @@ async def test_a_lost_link_is_found_by_where_it_leads_back_and_by_nothing_else(
     assert await links.find("payment-2") is None
 
 
+async def test_an_answer_about_another_link_is_no_answer(links: IntaSendLinks, server: ScriptedServer) -> None:
+    server.json(LINK)
+    assert await links.behind(f"ISL_{LINK_ID}") is not None
+    for answer in ({**LINK, "id": "another"}, {}):
+        server.json(answer)
+        with pytest.raises(ProviderUnreachable):
+            await links.behind(f"ISL_{LINK_ID}")
+    assert {request.path for request in server.received} == {f"/api/v1/paymentlinks/{LINK_ID}/"}
+
+
 async def test_a_list_that_is_too_long_and_in_no_order_says_nothing(links: IntaSendLinks, server: ScriptedServer) -> None:
     older, newer = {**LINK, "created_at": "2026-01-01"}, {**LINK, "created_at": "2026-02-01"}
     server.json(listed(older, newer, following="https://elsewhere.example/?page=2"))

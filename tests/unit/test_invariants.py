@@ -24,6 +24,7 @@ from gateway.invariants import (
     judge_receipts,
     judge_router,
     judge_story,
+    judge_unbooked,
 )
 from gateway.payments import Payment, PaymentEvent, PaymentState
 from gateway.store import access as grant_rows
@@ -184,24 +185,31 @@ def test_a_customer_who_is_online_without_a_row_is_found_and_a_stranger_is_not()
 
 # ── the provider, and receipts ──
 
-BOOKED = Booked("INV-1", "HG-1", matches=True)
+BOOKED = Booked("INV-1", "IntaSend invoice INV-1", PAID, matches=True)
+DISPUTED = payment(state=PaymentState.DISPUTED, invoice_id="INV-1")
 
 
 @pytest.mark.parametrize(
-    ("booked", "known", "surplus", "broken"),
+    ("booked", "surplus", "broken"),
     [
-        (BOOKED, PAID, "", None),
-        (BOOKED, None, "", Invariant.ONE_PAYMENT),
-        (BOOKED, payment(state=PaymentState.LAPSED, invoice_id="INV-1"), "", Invariant.ONE_PAYMENT),
-        (replace(BOOKED, invoice_id="INV-2"), PAID, "", Invariant.ONE_PAYMENT),
-        (replace(BOOKED, invoice_id="INV-2"), PAID, "INV-2", None),
-        (replace(BOOKED, matches=False), PAID, "", Invariant.PRICE),
-        (replace(BOOKED, matches=False), payment(state=PaymentState.DISPUTED, invoice_id="INV-1"), "", None),
+        (BOOKED, "", None),
+        (replace(BOOKED, payment=None), "", Invariant.ONE_PAYMENT),
+        (replace(BOOKED, payment=payment(state=PaymentState.LAPSED, invoice_id="INV-1")), "", Invariant.ONE_PAYMENT),
+        (replace(BOOKED, invoice_id="INV-2"), "", Invariant.ONE_PAYMENT),
+        (replace(BOOKED, invoice_id="INV-2"), "INV-2", None),
+        (replace(BOOKED, matches=False), "", Invariant.PRICE),
+        (replace(BOOKED, matches=False, payment=DISPUTED), "", None),
     ],
 )
-def test_each_complete_invoice_pays_one_payment(booked: Booked, known: Payment | None, surplus: str, broken: Invariant | None):
-    found = judge_books([booked], {"HG-1": known} if known else {}, frozenset({surplus}))
+def test_each_complete_invoice_pays_one_payment(booked: Booked, surplus: str, broken: Invariant | None):
+    found = judge_books([booked], frozenset({surplus}))
     assert names(found) == ({broken} if broken else set())
+
+
+def test_a_payment_whose_invoice_is_not_paid_is_named_with_what_the_provider_says():
+    found = judge_unbooked(PAID, "FAILED")
+    assert (found.invariant, found.payment_id, found.severity) == (Invariant.ONE_PAYMENT, "payment-1", Severity.BROKEN)
+    assert "FAILED" in found.what
 
 
 def test_a_receipt_that_pays_twice_is_found():

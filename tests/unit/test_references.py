@@ -2,7 +2,7 @@
 
 import uuid
 
-from gateway.references import TAG_CHARS, grant_id_of, is_of, new_payment_id, payment_id_in, reference_of
+from gateway.references import TAG_CHARS, grant_id_of, is_of, new_payment_id, payment_id_at_end_of, payment_id_in, reference_of
 
 TAG = "0a1b2c3d"
 
@@ -21,6 +21,18 @@ def test_a_reference_has_the_letters_that_the_provider_takes():
 def test_a_reference_that_no_gateway_made_names_no_payment():
     for reference in (None, "", "ISL_faa26ef9", "HG-7F3K2M", "HG-" + "g" * 32, reference_of(new_payment_id(TAG)).lower()):
         assert payment_id_in(reference) is None
+
+
+def test_a_payment_is_found_again_by_where_its_link_leads_back():
+    payment_id = new_payment_id(TAG)
+    for base in ("http://10.5.50.2:8080/payment/success/", "https://pay.example.org/thanks?payment="):
+        assert payment_id_at_end_of(base + payment_id) == payment_id
+
+
+def test_a_link_that_leads_elsewhere_names_no_payment():
+    payment_id = new_payment_id(TAG)
+    for address in (None, "", "https://haircuts.example.org/thanks", f"https://x.example/{payment_id}/more", payment_id + "\n"):
+        assert payment_id_at_end_of(address) is None
 
 
 def test_a_payment_says_which_gateway_made_it():

@@ -1,0 +1,193 @@
+"""Adoption: a payment that only the provider still knows is recorded again.
+
+Owns whose an invoice is, and what it was for: its reference names the payment, or the link through which it was paid leads back to
+it. What came of it is not decided here: that takes the ordinary path. What is paid, ours, and says too little to be recorded is
+told, once, with everything that an operator needs to look it up.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gateway.catalogue import Site
+from gateway.clock import Clock
+from gateway.errors import KeysRejected, ProviderRefused
+from gateway.identity import Money, PhoneNumber
+from gateway.packages import Package
+from gateway.payments import INTASEND, Payment, PaymentKind
+from gateway.providers.base import InvoiceReport, LinkProvider, LinkReport, Reported
+from gateway.recovery import Choice, package_for
+from gateway.references import grant_id_of, is_of, payment_id_at_end_of, payment_id_in, reference_of
+from gateway.settlement import Settlement
+from gateway.store import books as book_rows
+from gateway.store.database import Database
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED = 1_000  # links of others, and what was told: past that both are forgotten, so that memory stays bounded
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Which payment of a gateway's an invoice pays."""
+
+    payment_id: str
+    link: LinkReport | None = None
+    """The link through which it was paid, if it is one."""
+
+
+class Origins:
+    """Knows whose each invoice is; about a link that is not ours the provider is asked once."""
+
+    def __init__(self) -> None:
+        self._strangers: set[str] = set()
+        self._told: set[str] = set()
+
+    async def of(self, report: InvoiceReport, links: LinkProvider) -> Origin | None:
+        """The origin of an invoice; None for what no gateway has asked for.
+
+        Raises ProviderUnreachable and ProviderRefused when a link cannot be asked about now. One that the provider does not show
+        any more is told where it was paid, and stops nobody.
+        """
+        payment_id = payment_id_in(report.api_ref)
+        if payment_id is not None:
+            return Origin(payment_id)
+        if report.api_ref is None or report.api_ref in self._strangers or report.reported is not Reported.PAID:
+            return None
+        try:
+            link = await links.behind(report.api_ref)
+        except ProviderRefused as refusal:
+            if not is_about_the_question(refusal):
+                raise
+            self.tell(report, f"whose link it was paid through cannot be read: {refusal}")
+            return None
+        payment_id = payment_id_at_end_of(link.return_url) if link else None
+        if payment_id is None:
+            _remember(self._strangers, report.api_ref)
+            return None
+        return Origin(payment_id, link)
+
+    def tell(self, report: InvoiceReport, why: str) -> None:
+        """Say that somebody has paid and cannot be found, once per invoice."""
+        if report.invoice_id not in self._told:
+            _remember(self._told, report.invoice_id)
+            what = "paid and not served: %s; %s. Look it up at IntaSend: give the time, or the money back"
+            log.error(what, described(report), why, extra={"action": "paid_not_recorded"})
+
+
+def is_about_the_question(refusal: ProviderRefused) -> bool:
+    """Whether the provider has refused this question, and not us, or everything for now."""
+    return not isinstance(refusal, KeysRejected) and refusal.retry_after_s is None
+
+
+def described(report: InvoiceReport) -> str:
+    """An invoice, for whoever has to look it up: its id, the sum, and the payer's number as far as logs may show it."""
+    sum_of_money = f"{report.value:.2f} {report.currency}" if report.value is not None else "an unknown amount"
+    return f"IntaSend invoice {report.invoice_id}, {sum_of_money} by {report.payer or 'somebody without a Kenyan number'}"
+
+
+class Adoption:
+    """Records payments again; `adopt` returns those that the database then knows."""
+
+    def __init__(self, site: Site, db: Database, clock: Clock, settlement: Settlement) -> None:
+        self._site = site
+        self._db = db
+        self._clock = clock
+        self._settlement = settlement
+        self._origins = Origins()
+
+    async def adopt(
+        self,
+        report: InvoiceReport,
+        credential_id: int,
+        links: LinkProvider,
+        router_of: Callable[[str], int | None],
+    ) -> Payment | None:
+        """The payment of an invoice that the database does not know by its reference.
+
+        None when it is not ours, has failed, or says too little: then it is told where money is in it.
+        `router_of` tells on which router a grant is. Raises ProviderUnreachable and ProviderRefused when a link cannot be read.
+        """
+        origin = None if report.reported is Reported.FAILED else await self._origins.of(report, links)
+        if origin is None:
+            return None
+        router_id = router_of(grant_id_of(origin.payment_id))
+        if router_id is None and not is_of(origin.payment_id, self._site.tag):
+            return None  # another gateway's, which sells with the same keys
+        known = await self._db.read(lambda tx: book_rows.known(tx, origin.payment_id))
+        if known is not None:
+            return await self._linked(known, origin)
+        return await self._record(report, credential_id, origin, router_id)
+
+    async def _linked(self, known: Payment, origin: Origin) -> Payment:
+        """A payment that is known by its id: here by another invoice of the same link, or its link's answer was lost."""
+        if origin.link is None or known.link_id is not None:
+            return known
+        return await self._settlement.apply_link_report(known.id, origin.link)
+
+    async def _record(self, report: InvoiceReport, credential_id: int, origin: Origin, router_id: int | None) -> Payment | None:
+        owner_id = self._site.accounts[credential_id].owner_id
+        amount = amount_of(report)
+        choice = package_for(amount, packages_of(self._site, owner_id, router_id)) if amount is not None else None
+        if amount is None or choice is None or report.payer is None:
+            if report.reported is Reported.PAID:
+                self._origins.tell(report, "it says too little to be recorded again")
+            return None
+        draft = self._draft(report, origin, amount, report.payer, choice)
+        draft = replace(draft, owner_id=owner_id, credential_id=credential_id, router_id=router_id or draft.router_id)
+        now_s = self._clock.wall_s()
+        payment = await self._db.write(lambda tx: book_rows.adopt(tx, draft, report, now_s, is_certain=choice.is_certain))
+        log.warning("recorded again from IntaSend's list: invoice %s", report.invoice_id, extra=_ids(payment, "adopted"))
+        if not choice.is_certain:
+            guess = "its package is a guess, %s for %s KES: look at it"
+            log.error(guess, choice.package.name, amount, extra=_ids(payment, "adopted_by_guess"))
+        return payment
+
+    def _draft(self, report: InvoiceReport, origin: Origin, amount: Money, payer: PhoneNumber, choice: Choice) -> Payment:
+        at_s = self._clock.wall_s() if report.created_at_s is None else report.created_at_s
+        draft = Payment(
+            id=origin.payment_id,
+            owner_id=0,
+            router_id=choice.package.router_id,
+            package_id=choice.package.id,
+            phone=payer,
+            amount=amount,
+            duration=choice.package.duration,
+            method="mpesa",
+            provider=INTASEND,
+            api_ref=reference_of(origin.payment_id),
+            mac=None,
+            ip=None,
+            created_at_s=at_s,
+            updated_at_s=at_s,
+        )
+        link = origin.link
+        if link is None:
+            return draft
+        return replace(draft, kind=PaymentKind.LINK, api_ref=link.api_ref, link_id=link.link_id, link_url=link.url, link_open=True)
+
+
+def packages_of(site: Site, owner_id: int, router_id: int | None = None) -> list[Package]:
+    """What the owner sells, on one router or on all."""
+    routers = [router for router in site.catalogue.routers.values() if router.owner_id == owner_id]
+    return [package for router in routers if router_id in {None, router.id} for package in router.packages.values()]
+
+
+def amount_of(report: InvoiceReport) -> Money | None:
+    """What was paid; None for what is no sum of Kenyan shillings."""
+    if report.value is None or report.currency != Money(0).currency:
+        return None
+    try:
+        return Money.parse(report.value)
+    except ValueError:
+        return None
+
+
+def _remember(memory: set[str], what: str) -> None:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory.add(what)
+
+
+def _ids(payment: Payment, action: str) -> dict[str, str]:
+    return {"action": action, "payment": payment.id}
