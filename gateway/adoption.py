@@ -6,7 +6,7 @@ told, once, with everything that an operator needs to look it up.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.catalogue import Site
@@ -34,6 +34,24 @@ class Origin:
     payment_id: str
     link: LinkReport | None = None
     """The link through which it was paid, if it is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Whose list of invoices is read, and by which keys."""
+
+    owner_id: int
+    credential_id: int
+    links: LinkProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What an invoice says of the sale."""
+
+    payer: PhoneNumber
+    amount: Money
+    choice: Choice
 
 
 class Origins:
@@ -96,28 +114,29 @@ class Adoption:
         self._settlement = settlement
         self._origins = Origins()
 
-    async def adopt(
-        self,
-        report: InvoiceReport,
-        credential_id: int,
-        links: LinkProvider,
-        router_of: Callable[[str], int | None],
-    ) -> Payment | None:
+    async def adopt(self, report: InvoiceReport, seller: Seller, router_of: Mapping[str, int]) -> Payment | None:
         """The payment of an invoice that the database does not know by its reference.
 
-        None when it is not ours, has failed, or says too little: then it is told where money is in it.
-        `router_of` tells on which router a grant is. Raises ProviderUnreachable and ProviderRefused when a link cannot be read.
+        None when it is not the seller's, has failed, or says too little: then it is told where money is in it. `router_of` says on
+        which router a grant is. Raises ProviderUnreachable and ProviderRefused when a link cannot be read.
         """
-        origin = None if report.reported is Reported.FAILED else await self._origins.of(report, links)
+        origin = None if report.reported is Reported.FAILED else await self._origins.of(report, seller.links)
         if origin is None:
             return None
-        router_id = router_of(grant_id_of(origin.payment_id))
-        if router_id is None and not is_of(origin.payment_id, self._site.tag):
-            return None  # another gateway's, which sells with the same keys
+        router_id = router_of.get(grant_id_of(origin.payment_id))
+        if not self._may_be_of(seller, origin, router_id):
+            return None
         known = await self._db.read(lambda tx: book_rows.known(tx, origin.payment_id))
-        if known is not None:
-            return await self._linked(known, origin)
-        return await self._record(report, credential_id, origin, router_id)
+        if known is None:
+            return await self._record(report, seller, origin, router_id)
+        return await self._linked(known, origin) if known.owner_id == seller.owner_id else None
+
+    def _may_be_of(self, seller: Seller, origin: Origin, router_id: int | None) -> bool:
+        """Whether it is not another gateway's, nor another owner's of this one: several may sell with the same keys."""
+        if router_id is None:
+            return is_of(origin.payment_id, self._site.tag)
+        router = self._site.catalogue.routers.get(router_id)
+        return router is not None and router.owner_id == seller.owner_id
 
     async def _linked(self, known: Payment, origin: Origin) -> Payment:
         """A payment that is known by its id: here by another invoice of the same link, or its link's answer was lost."""
@@ -125,33 +144,36 @@ class Adoption:
             return known
         return await self._settlement.apply_link_report(known.id, origin.link)
 
-    async def _record(self, report: InvoiceReport, credential_id: int, origin: Origin, router_id: int | None) -> Payment | None:
-        owner_id = self._site.accounts[credential_id].owner_id
-        amount = amount_of(report)
-        choice = package_for(amount, packages_of(self._site, owner_id, router_id)) if amount is not None else None
-        if amount is None or choice is None or report.payer is None:
+    async def _record(self, report: InvoiceReport, seller: Seller, origin: Origin, router_id: int | None) -> Payment | None:
+        bought = self._bought(report, packages_of(self._site, seller.owner_id, router_id))
+        if bought is None:
             if report.reported is Reported.PAID:
                 self._origins.tell(report, "it says too little to be recorded again")
             return None
-        draft = self._draft(report, origin, amount, report.payer, choice)
-        draft = replace(draft, owner_id=owner_id, credential_id=credential_id, router_id=router_id or draft.router_id)
-        now_s = self._clock.wall_s()
+        draft, choice, now_s = self._draft(report, seller, origin, bought), bought.choice, self._clock.wall_s()
         payment = await self._db.write(lambda tx: book_rows.adopt(tx, draft, report, now_s, is_certain=choice.is_certain))
         log.warning("recorded again from IntaSend's list: invoice %s", report.invoice_id, extra=_ids(payment, "adopted"))
         if not choice.is_certain:
             guess = "its package is a guess, %s for %s KES: look at it"
-            log.error(guess, choice.package.name, amount, extra=_ids(payment, "adopted_by_guess"))
+            log.error(guess, choice.package.name, payment.amount, extra=_ids(payment, "adopted_by_guess"))
         return payment
 
-    def _draft(self, report: InvoiceReport, origin: Origin, amount: Money, payer: PhoneNumber, choice: Choice) -> Payment:
+    def _bought(self, report: InvoiceReport, packages: list[Package]) -> Bought | None:
+        amount = amount_of(report)
+        choice = None if amount is None else package_for(amount, packages)
+        return None if amount is None or choice is None or report.payer is None else Bought(report.payer, amount, choice)
+
+    def _draft(self, report: InvoiceReport, seller: Seller, origin: Origin, bought: Bought) -> Payment:
+        choice = bought.choice
         at_s = self._clock.wall_s() if report.created_at_s is None else report.created_at_s
         draft = Payment(
             id=origin.payment_id,
-            owner_id=0,
+            owner_id=seller.owner_id,
+            credential_id=seller.credential_id,
             router_id=choice.package.router_id,
             package_id=choice.package.id,
-            phone=payer,
-            amount=amount,
+            phone=bought.payer,
+            amount=bought.amount,
             duration=choice.package.duration,
             method="mpesa",
             provider=INTASEND,

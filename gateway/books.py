@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.access import GrantState
-from gateway.adoption import Adoption, packages_of
+from gateway.adoption import Adoption, Seller, packages_of
 from gateway.catalogue import Account, Site
 from gateway.clock import Clock
 from gateway.errors import GatewayError, NotFound
 from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Snapshot
 from gateway.payments import LINK_LIFE_S, Payment, PaymentState
-from gateway.providers.base import InvoiceReport, Provider, Reported
+from gateway.providers.base import InvoiceReport, Reported
 from gateway.recovery import Shown, placed
 from gateway.scheduler import Scheduler
 from gateway.settlement import Settlement, is_surplus
@@ -61,15 +61,14 @@ _ANSWERED = frozenset({PaymentState.PAID, PaymentState.DISPUTED})
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the owner's routers show."""
+    """What the routers show to one owner."""
 
     rows: tuple[Shown, ...]
+    """Those on his own routers."""
     is_whole: bool
-    """Whether each of them has answered."""
-
-    def router_of(self, grant_id: str) -> int | None:
-        """Where there is a row for that grant."""
-        return next((row.router_id for row in self.rows if row.grant_id == grant_id), None)
+    """Whether each of his routers has answered."""
+    router_of: Mapping[str, int]
+    """On which router a grant is, by its id: on anybody's, for owners may sell with the same keys."""
 
 
 class Books:
@@ -141,11 +140,14 @@ class Books:
     # ── the routers ──
 
     async def _look(self, owner_id: int) -> Sight:
-        """The rows of ours whose end has not come, on each of the owner's routers that answers."""
-        routers = [router.id for router in self._site.catalogue.routers.values() if router.owner_id == owner_id]
-        seen = await asyncio.gather(*(self._observe(router_id) for router_id in routers))
-        snapshots = {router_id: shown for router_id, shown in zip(routers, seen, strict=True) if shown is not None}
-        return Sight(tuple(_rows(snapshots, self._clock.wall_s())), is_whole=len(snapshots) == len(routers))
+        """The rows of ours whose end has not come, on each router that answers."""
+        routers = list(self._site.catalogue.routers.values())
+        seen = await asyncio.gather(*(self._observe(router.id) for router in routers))
+        now_s = self._clock.wall_s()
+        rows = [row for router, shown in zip(routers, seen, strict=True) if shown for row in _rows(router.id, shown, now_s)]
+        own = {router.id for router in routers if router.owner_id == owner_id}
+        is_whole = all(shown for router, shown in zip(routers, seen, strict=True) if router.id in own)
+        return Sight(tuple(row for row in rows if row.router_id in own), is_whole, {row.grant_id: row.router_id for row in rows})
 
     async def _observe(self, router_id: int) -> Snapshot | None:
         try:
@@ -170,7 +172,7 @@ class Books:
             return
         entries = await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, reversed(reports)))
         for entry in entries:
-            await self._apply(entry, credential_id, account.provider, sight)
+            await self._apply(entry, Seller(account.owner_id, credential_id, account.provider.links), sight)
         newest_s = max((report.created_at_s for report in reports if report.created_at_s is not None), default=None)
         if newest_s is not None:
             await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, newest_s))
@@ -182,11 +184,11 @@ class Books:
         longest_s = max((package.duration.seconds for package in packages_of(self._site, owner_id)), default=0)
         return self._clock.wall_s() - max(FIRST_LOOK_S, longest_s + OVERLAP_S)
 
-    async def _apply(self, entry: Entry, credential_id: int, provider: Provider, sight: Sight) -> None:
+    async def _apply(self, entry: Entry, seller: Seller, sight: Sight) -> None:
         """Bring in what one invoice knows better than we."""
         payment, report = entry.payment, entry.report
         if payment is None:
-            payment = await self._adoption.adopt(report, credential_id, provider.links, sight.router_of)
+            payment = await self._adoption.adopt(report, seller, sight.router_of)
             self._scheduler.wake("settle")
         if payment is not None and _is_news(payment, report):
             now = await self._db.read(lambda tx: payment_rows.get(tx, payment.id))  # another invoice may have paid it just now
@@ -230,12 +232,11 @@ class Books:
                 book_rows.end(tx, lost, now_s)
 
 
-def _rows(snapshots: Mapping[int, Snapshot], now_s: float) -> Iterable[Shown]:
-    for router_id, seen in snapshots.items():
-        for row in seen.rows:
-            ends_at_s = (row.until_epoch_s or 0) - ACTIVATION_ALLOWANCE_S
-            if row.mac is not None and ends_at_s > now_s:
-                yield Shown(router_id, row.grant_id, row.mac, ends_at_s)
+def _rows(router_id: int, seen: Snapshot, now_s: float) -> Iterable[Shown]:
+    for row in seen.rows:
+        ends_at_s = (row.until_epoch_s or 0) - ACTIVATION_ALLOWANCE_S
+        if row.mac is not None and ends_at_s > now_s:
+            yield Shown(router_id, row.grant_id, row.mac, ends_at_s)
 
 
 def _grant_of(tx: Transaction, row: Shown, lost: Sequence[Lost]) -> Lost | None:

@@ -36,10 +36,14 @@ class Entry:
 
 
 def entries(tx: sqlite3.Connection, owner_id: int, reports: Iterable[InvoiceReport]) -> list[Entry]:
-    """Each of the provider's invoices beside the owner's payment."""
-    return [
-        Entry(report, payment_rows.hinted(tx, owner_id, api_ref=report.api_ref, invoice_id=report.invoice_id)) for report in reports
-    ]
+    """Each of the provider's invoices beside the owner's payment; without those of others who sell with the same keys."""
+    found = [Entry(report, _payment_of(tx, owner_id, report)) for report in reports]
+    return [entry for entry in found if entry.payment is None or entry.payment.owner_id == owner_id]
+
+
+def _payment_of(tx: sqlite3.Connection, owner_id: int, report: InvoiceReport) -> Payment | None:
+    own = payment_rows.hinted(tx, owner_id, api_ref=report.api_ref, invoice_id=report.invoice_id)
+    return own or next(iter(payment_rows.several(tx, "api_ref = ?", report.api_ref)), None)
 
 
 def known(tx: sqlite3.Connection, payment_id: str) -> Payment | None:
