@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from gateway.access import GrantState
 from gateway.adoption import Origins, described, is_about_the_question
-from gateway.catalogue import Site
+from gateway.catalogue import Account, Site
 from gateway.clock import Clock
 from gateway.errors import GatewayError, ProviderRefused
 from gateway.gate import ACTIVATION_ALLOWANCE_S
@@ -30,6 +30,7 @@ from gateway.invariants import (
     judge_router,
     judge_story,
     judge_unbooked,
+    missing_events,
 )
 from gateway.payments import Payment
 from gateway.providers.base import LinkProvider, Provider, Reported
@@ -71,6 +72,9 @@ RECEIPTS_BACK_S = 7 * 86_400.0
 """How far back receipts are missed: M-Pesa's statements are looked up by the week."""
 
 
+_LIVE = (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING)
+
+
 class Reader(Protocol):
     """Who reads the database."""
 
@@ -97,6 +101,11 @@ class Examiner:
                 found += [*judge_story(case.story), *judge_grant(case.payment, case.grant)]
         return found
 
+    async def events(self) -> list[Finding]:
+        """Look for events that are missing, among all of them."""
+        count, last_seq = await self._db.read(audit_rows.extent)
+        return [missing_events(last_seq - count, last_seq)] if count < last_seq else []
+
     async def receipts(self) -> list[Finding]:
         """Look for receipts that count twice, or are missing."""
         now_s = self._clock.wall_s()
@@ -110,20 +119,26 @@ class Examiner:
         return judge_receipts(await self._db.read(suspects), now_s)
 
     async def router(self, router_id: int) -> list[Finding]:
-        """Compare one router with the live grants. Raises RouterUnreachable and RouterRefused."""
+        """Compare one router with the live grants, as they were before it was asked and are after it.
+
+        What only one of the two says is on its way. Raises RouterUnreachable and RouterRefused.
+        """
+        before = await self._db.read(lambda tx: grant_rows.on_router(tx, router_id, *_LIVE))
         seen = await self._site.hotspot(router_id).observe()
-        live = (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING)
-        grants, known = await self._db.read(
+        after, known = await self._db.read(
             lambda tx: (
-                grant_rows.on_router(tx, router_id, *live),
+                grant_rows.on_router(tx, router_id, *_LIVE),
                 frozenset(str(mac) for mac in seen.strays if grant_rows.is_known(tx, router_id, mac)),
             )
         )
-        return judge_router(_view(seen), grants, known, self._clock.wall_s())
+        view, now_s = _view(seen), self._clock.wall_s()
+        was, found = (judge_router(view, grants, known, now_s) for grants in (before, after))
+        lasting = {finding.key for finding in was}
+        return [finding for finding in found if finding.key in lasting]
 
-    async def account(self, credential_id: int, since_s: float) -> list[Finding]:
+    async def account(self, credential_id: int, account: Account, since_s: float) -> list[Finding]:
         """Compare one account's invoices since that moment with the payments. Raises ProviderUnreachable and ProviderRefused."""
-        account, now_s = self._site.accounts[credential_id], self._clock.wall_s()
+        now_s = self._clock.wall_s()
         if isinstance(account.provider, GatewayError):
             raise account.provider
         paid = [one for one in await account.provider.invoices.since(since_s) if one.reported is Reported.PAID]
@@ -193,6 +208,8 @@ class Audit:
         self._board = board
         self._examiner = Examiner(db, site, clock)
         self._due_at_s = clock.monotonic_s() + FIRST_S
+        self._gaps: list[Finding] = []
+        """Events that are missing: they do not come back, and are not looked for twice."""
         self._wrong_since_s: dict[int, float] = {}
         """By credential: since when its list is read, as long as something in it is wrong."""
         self._standing: dict[str, dict[tuple[str, ...], Finding]] = {}
@@ -208,7 +225,7 @@ class Audit:
         self._note("receipts", await self._examiner.receipts())
         questions = {
             **{f"router {router_id}": partial(self._examiner.router, router_id) for router_id in self._site.catalogue.routers},
-            **{f"account {credential_id}": partial(self._account, credential_id) for credential_id in self._site.accounts},
+            **{f"account {key}": partial(self._account, key, account) for key, account in self._site.accounts.items()},
         }
         for what, question in questions.items():
             await self._ask(what, question)
@@ -230,17 +247,16 @@ class Audit:
         wrong = {finding.payment_id for finding in self._standing.get("payments", {}).values() if finding.payment_id}
         found = await self._examiner.payments(news.payment_ids | set(round_ids) | wrong)
         if news.missing:
-            what = f"{news.missing} event(s) before number {news.last_seq} are missing: restore a backup, the books are read again"
-            found.append(Finding(Invariant.EVENTS, what))
+            self._gaps.append(missing_events(news.missing, news.last_seq))
         now_at = Progress(news.last_seq, rowid)
         if now_at != reached:
             await self._db.write(lambda tx: audit_rows.note_progress(tx, now_at))
-        return found
+        return found + self._gaps
 
-    async def _account(self, credential_id: int) -> list[Finding]:
+    async def _account(self, credential_id: int, account: Account) -> list[Finding]:
         now_s = self._clock.wall_s()
         since_s = max(self._wrong_since_s.get(credential_id, now_s - BACK_S), now_s - BACK_MAX_S)
-        found = await self._examiner.account(credential_id, since_s)
+        found = await self._examiner.account(credential_id, account, since_s)
         self._wrong_since_s.pop(credential_id, None)
         if found:
             self._wrong_since_s[credential_id] = since_s

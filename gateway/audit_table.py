@@ -93,12 +93,13 @@ async def _examined(site: Site, examiner: Examiner, db: ReadOnly, now_s: float) 
         if not payment_ids:
             break
         await result.ask("payments", examiner.payments(payment_ids))
+    await result.ask("events", examiner.events())
     await result.ask("receipts", examiner.receipts())
     for router in site.catalogue.routers.values():
         await result.ask(f"router {router.name}", examiner.router(router.id))
     for credential_id, account in site.accounts.items():
         name = site.catalogue.owners[account.owner_id].username
-        await result.ask(f"IntaSend's list of {name}", examiner.account(credential_id, now_s - BACK_MAX_S))
+        await result.ask(f"IntaSend's list of {name}", examiner.account(credential_id, account, now_s - BACK_MAX_S))
     return result
 
 

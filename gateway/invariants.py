@@ -156,6 +156,12 @@ def _same(stored: Row, record: _Record, payment_id: str) -> list[Finding]:
     return [Finding(Invariant.EVENTS, what, payment_id)]
 
 
+def missing_events(count: int, last_seq: int) -> Finding:
+    """Numbers without an event (8): what they told is lost."""
+    what = f"{count} event(s) before number {last_seq} are missing: restore a backup, the books are read again"
+    return Finding(Invariant.EVENTS, what)
+
+
 # ── what was bought and what is given ──
 
 

@@ -64,6 +64,12 @@ def news(tx: sqlite3.Connection, after_seq: int, limit: int) -> News:
     return News(about, last_seq, missing=last_seq - after_seq - len(rows))
 
 
+def extent(tx: sqlite3.Connection) -> tuple[int, int]:
+    """How many events there are, and the number of the last one."""
+    row = tx.execute("SELECT count(*) AS count, ifnull(max(seq), 0) AS last_seq FROM event").fetchone()
+    return row["count"], row["last_seq"]
+
+
 def next_on_round(tx: sqlite3.Connection, after_rowid: int, limit: int) -> tuple[list[str], int]:
     """The next payments in the order of the table, and where to go on; nothing and 0 behind the last one."""
     rows = tx.execute("SELECT rowid, id FROM payment WHERE rowid > ? ORDER BY rowid LIMIT ?", (after_rowid, limit)).fetchall()

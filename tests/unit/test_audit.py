@@ -1,24 +1,26 @@
 """The audit's bookkeeping: what stands, for as long as there is something to ask."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from gateway.access import GrantState
-from gateway.audit import BACK_MAX_S, BACK_S, EVERY_S, FIRST_S, Audit
+from gateway.access import GrantEvent, GrantState
+from gateway.audit import BACK_MAX_S, BACK_S, EVERY_S, FIRST_S, Audit, Examiner
 from gateway.catalogue import Account, Catalogue, Owner, Router, Site
 from gateway.errors import RouterUnreachable
-from gateway.hotspot.base import Device
+from gateway.hotspot.base import Device, WantedAccess
 from gateway.invariants import Invariant
 from gateway.payments import PaymentState
 from gateway.providers.base import Reported
 from gateway.references import new_payment_id, reference_of
+from gateway.store import access as grant_rows
 from gateway.store.database import Database
 from tests.fakeclock import FakeClock
 from tests.fakehotspot import FakeHotspot
 from tests.fakeprovider import FakeProvider
-from tests.ledger import HOUR, IP, LOGIN, MAC, NOW_S, grant, in_folder, payment, record
+from tests.ledger import HOUR, IP, LOGIN, MAC, NOW_S, OTHER_MAC, grant, in_folder, payment, record
 
 NJERI = Owner(1, "njeri", "Njeri WiFi", "k")
 TAG = "0a1b2c3d"
@@ -47,6 +49,8 @@ class Desk:
         self.site = Site(Catalogue([NJERI], [ROUTER]), {}, {1: self.hotspot}, {1: Account(1, self.provider)}, tag=TAG)
         self.board = Board()
         self.audit = Audit(db, self.site, self.clock, self.board)
+        self.examiner = Examiner(db, self.site, self.clock)
+        self.db = db
 
     async def unserved(self) -> int:
         """How many there are after one more audit."""
@@ -95,3 +99,17 @@ async def test_money_that_has_no_payment_here_does_not_look_mended_because_a_day
         assert await desk.unknown_money() == 1
     desk.clock.advance(BACK_S)
     assert await desk.unknown_money() == 0
+
+
+async def test_a_row_whose_grant_has_just_ended_is_no_strangers(desk: Desk):
+    running = grant(2, state=GrantState.ACTIVE, mac=OTHER_MAC, starts_at_s=NOW_S, ends_at_s=NOW_S + 3_600)
+    await record(desk.db, payment(2, state=PaymentState.PAID, mac=OTHER_MAC), running)
+    desk.hotspot.shown[OTHER_MAC] = WantedAccess(
+        running.id, OTHER_MAC, None, HOUR.profile, int(NOW_S) + 3_600, remaining_s=3_600, data_limit_bytes=None
+    )
+    desk.hotspot.pause = asyncio.Event()
+    asked = asyncio.create_task(desk.examiner.router(1))
+    await desk.hotspot.asked.wait()
+    await desk.db.write(lambda tx: grant_rows.change(tx, grant_rows.get(tx, running.id), GrantEvent.REVOKE, NOW_S + 60))
+    desk.hotspot.pause.set()
+    assert [finding.what for finding in await asked if "does not know" in finding.what] == []
