@@ -15,12 +15,13 @@ from gateway.access import GrantState
 from gateway.adoption import Adoption, Seller, packages_of
 from gateway.catalogue import Account, Site
 from gateway.clock import Clock
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, ProviderRefused
 from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Snapshot
 from gateway.payments import LINK_LIFE_S, Payment, PaymentState
-from gateway.providers.base import InvoiceReport, Reported
+from gateway.providers.base import InvoiceReport, RefundProvider, RefundReport, Reported
 from gateway.recovery import Shown, placed
+from gateway.refunds import Refunds
 from gateway.scheduler import Scheduler
 from gateway.settlement import Settlement, is_surplus
 from gateway.store import access as grant_rows
@@ -76,11 +77,14 @@ class Books:
 
     name = "books"
 
-    def __init__(self, site: Site, db: Database, clock: Clock, *, settlement: Settlement, scheduler: Scheduler) -> None:
+    def __init__(
+        self, site: Site, db: Database, clock: Clock, scheduler: Scheduler, *, settlement: Settlement, refunds: Refunds
+    ) -> None:
         self._site = site
         self._db = db
         self._clock = clock
         self._settlement = settlement
+        self._refunds = refunds
         self._scheduler = scheduler
         self._adoption = Adoption(site, db, clock, settlement)
         self._began_at_s = clock.monotonic_s()
@@ -125,7 +129,7 @@ class Books:
                 return
             for credential_id, account in list(self._site.accounts.items()):
                 if account.owner_id == owner_id:
-                    await self._read(credential_id, account, sight)
+                    await self._read(credential_id, account, sight, in_doubt=in_doubt)
             await self._put_in_place(owner_id, sight, in_doubt=in_doubt)
         except GatewayError as fault:
             log.warning("the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
@@ -158,11 +162,12 @@ class Books:
 
     # ── the provider ──
 
-    async def _read(self, credential_id: int, account: Account, sight: Sight) -> None:
+    async def _read(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> None:
         """Compare one account. Raises what stands in the way; an account that does not sell any more stands in nobody's."""
         try:
             if isinstance(account.provider, GatewayError):
                 raise account.provider
+            refunds = await _asked_back(account.provider.refunds) if in_doubt else []
             since_s = await self._since_s(credential_id, account.owner_id)
             reports = await account.provider.invoices.since(since_s)
         except GatewayError as fault:
@@ -170,9 +175,11 @@ class Books:
                 raise
             log.info("account %s could not be compared: %s", credential_id, fault, extra={"action": "books_unread"})
             return
-        entries = await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, reversed(reports)))
-        for entry in entries:
-            await self._apply(entry, Seller(account.owner_id, credential_id, account.provider.links), sight)
+        seller = Seller(account.owner_id, credential_id, account.provider.links)
+        for entry in await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, _in_turn(reports, refunds))):
+            await self._apply(entry, seller, sight)
+        for refund in refunds:
+            await self._refunds.recall(refund, sight.router_of)
         newest_s = max((report.created_at_s for report in reports if report.created_at_s is not None), default=None)
         if newest_s is not None:
             await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, newest_s))
@@ -230,6 +237,24 @@ class Books:
         for lost in book_rows.without_device(tx, owner_id):
             if lost.payment.created_at_s + lost.grant.window_s <= now_s:
                 book_rows.end(tx, lost, now_s)
+
+
+async def _asked_back(refunds: RefundProvider) -> list[RefundReport]:
+    """What was asked back, which an older database may not know. Keys that may not read it stop nobody's sales."""
+    try:
+        return await refunds.listed()
+    except ProviderRefused as refusal:
+        if refusal.retry_after_s is not None:
+            raise
+        log.warning("what was asked back cannot be read: %s", refusal, extra={"action": "refunds_unread"})
+        return []
+
+
+def _in_turn(reports: Sequence[InvoiceReport], refunds: Iterable[RefundReport]) -> list[InvoiceReport]:
+    """Oldest first, as they were paid; of a link that was paid twice the one last whose money was asked back: it bought nothing."""
+    given_back = {refund.invoice_id for refund in refunds}
+    oldest_first = reports[::-1]
+    return sorted(oldest_first, key=lambda report: report.invoice_id in given_back)
 
 
 def _rows(router_id: int, seen: Snapshot, now_s: float) -> Iterable[Shown]:

@@ -20,7 +20,7 @@ from gateway.tokens import Kind, Tokens
 from gateway.vault import Vault, keys_in
 
 DEADLINE_S = 60.0
-"""IntaSend may take 30 s for the request, after it was asked for 10 s whether the money has come."""
+"""IntaSend may take 30 s for the request, after 10 s each for whether it has one already and whether the money has come."""
 
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 

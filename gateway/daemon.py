@@ -122,7 +122,8 @@ class Daemon:
         self.news = News(db, clock, self.scheduler.wake)
         self.settlement = Settlement(self.site, db, self.heartbeat, self.scheduler)
         self.sales = Sales(self.site, db, self.heartbeat, self.scheduler)
-        self.books = Books(self.site, db, self.heartbeat, settlement=self.settlement, scheduler=self.scheduler)
+        self.refunds = Refunds(self.site, db, self.heartbeat, self.scheduler, self.gate)
+        self.books = Books(self.site, db, self.heartbeat, self.scheduler, settlement=self.settlement, refunds=self.refunds)
         self.links = Links(self.site, db, self.heartbeat, self.scheduler, sales=self.sales, settlement=self.settlement)
         self.idempotency = Idempotency(db, self.heartbeat)
         self.accounts = Accounts(
@@ -133,7 +134,6 @@ class Daemon:
         self.inventory = Inventory(db, vault, self.heartbeat, self.refresh, self._inspector)
         self.records = Records(db)
         self.grants = Grants(db, self.gate)
-        self.refunds = Refunds(self.site, db, self.heartbeat, self.scheduler, self.gate)
         fair_from = config.payments.fair_outage_from
         self.compensation = Compensation(db, self.heartbeat, self.scheduler.wake, fair_from.seconds if fair_from else None)
         self.claims = Claims(self.site, db, self.heartbeat, self.settlement, self.gate)

@@ -8,7 +8,7 @@ list, and nobody gets both the money and the time.
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from gateway.access import Grant
@@ -19,7 +19,8 @@ from gateway.errors import Conflict, ProviderRefused, ProviderUnreachable, PushO
 from gateway.gate import Gate
 from gateway.identity import Money
 from gateway.payments import Payment
-from gateway.providers.base import Refunding, RefundOrder, RefundReport, Reported
+from gateway.providers.base import Provider, Refunding, RefundOrder, RefundProvider, RefundReport, Reported
+from gateway.references import grant_id_of
 from gateway.scheduler import Scheduler
 from gateway.store import access as grant_rows
 from gateway.store import payments as payment_rows
@@ -100,6 +101,25 @@ class Refunds:
         # Whoever asked may go away: what has begun comes to its end.
         return await asyncio.shield(self._scheduler.in_hand(self._request(payment)))
 
+    async def recall(self, report: RefundReport, in_use: Container[str]) -> None:
+        """Take note of a request that the provider has and an older database may not know; what nobody has used is taken back.
+
+        `in_use` are the grants that a router shows: their money was given back out of courtesy.
+        """
+        payment = await self._db.read(lambda tx: rows.paid_by(tx, report.invoice_id))
+        if payment is None or (payment.invoice_id == report.invoice_id and grant_id_of(payment.id) in in_use):
+            return
+        async with self._turn:
+            debt = await self._db.write(lambda tx: _due_for(tx, payment, report.invoice_id, self._clock.wall_s()))
+            if debt is None:
+                return
+            try:
+                await self._recognise(payment, debt, report)
+            except Conflict:
+                log.warning(
+                    "invoice %s was asked back and its time has begun", report.invoice_id, extra=_ids(debt, "refund_served")
+                )
+
     async def of_payment(self, payment_id: str) -> list[Debt]:
         """What is, or was, owed back for a payment."""
         return await self._db.read(lambda tx: rows.of_payment(tx, payment_id))
@@ -134,14 +154,12 @@ class Refunds:
         invoice_id = debt.invoice_id or payment.invoice_id
         if invoice_id is None:
             raise Conflict("IntaSend's invoice of this payment is not known: give the money back in IntaSend's dashboard")
-        paid = await provider.report(invoice_id)
-        if paid.reported is not Reported.PAID or paid.value is None:
-            raise Conflict(f"IntaSend does not say that invoice {invoice_id} is paid: it says {paid.word}")
+        earlier = await _listed(provider.refunds, invoice_id)
+        if earlier is not None:
+            return await self._recognise(payment, debt, earlier)
+        amount = await _paid(provider, invoice_id)
         await self._take_back(payment, debt)
-        amount = Money.parse(paid.value)
-        asking = await self._change(
-            debt, DebtEvent.REQUEST, invoice_id=invoice_id, amount=amount, requested_at_s=self._clock.wall_s(), refusal=None
-        )
+        asking = await self._asking(debt, invoice_id=invoice_id, amount=amount)
         try:
             report = await provider.refunds.request(RefundOrder(invoice_id, amount, _DETAILS[debt.why]))
         except PushOutcomeUnknown as fault:
@@ -153,6 +171,16 @@ class Refunds:
         log.info("asked back: %s KES of invoice %s", amount, invoice_id, extra=_ids(debt, "refund_requested"))
         return await self._learn(asking, report)
 
+    async def _recognise(self, payment: Payment, debt: Debt, earlier: RefundReport) -> Debt:
+        """The provider has a request already, from its dashboard or of before a damaged card: it counts as ours."""
+        await self._take_back(payment, debt)
+        asking = await self._asking(debt, invoice_id=earlier.invoice_id)
+        log.warning("invoice %s was asked back before", earlier.invoice_id, extra=_ids(debt, "refund_recognised"))
+        return await self._learn(asking, earlier)
+
+    async def _asking(self, debt: Debt, **facts: Any) -> Debt:
+        return await self._change(debt, DebtEvent.REQUEST, requested_at_s=self._clock.wall_s(), refusal=None, **facts)
+
     async def _take_back(self, payment: Payment, debt: Debt) -> None:
         """What was never used is not to be let through while its money is on its way back. Raises Conflict where it just was."""
         grant = await self._db.read(lambda tx: grant_rows.of_payment(tx, payment.id))
@@ -163,7 +191,7 @@ class Refunds:
         """How a request stands at the provider; one that is over is not asked about."""
         refunds, invoice_id = self._site.provider_of(payment).refunds, debt.invoice_id or ""
         if debt.state is DebtState.UNKNOWN:
-            found = await refunds.find(invoice_id)
+            found = await _listed(refunds, invoice_id)
             return debt if found is None else await self._learn(debt, found)
         if debt.state is DebtState.REQUESTED and debt.refund_id is not None:
             return await self._learn(debt, await refunds.report(debt.refund_id, invoice_id))
@@ -179,6 +207,19 @@ class Refunds:
 
     async def _change(self, debt: Debt, event: DebtEvent, **facts: Any) -> Debt:
         return await self._db.write(lambda tx: rows.change(tx, debt, event, self._clock.wall_s(), **facts))
+
+
+async def _listed(refunds: RefundProvider, invoice_id: str) -> RefundReport | None:
+    """The request for that invoice which the provider has, whoever made it."""
+    return next((report for report in await refunds.listed() if report.invoice_id == invoice_id), None)
+
+
+async def _paid(provider: Provider, invoice_id: str) -> Money:
+    """How much came by that invoice. Raises Conflict when the provider does not say that it did."""
+    paid = await provider.report(invoice_id)
+    if paid.reported is not Reported.PAID or paid.value is None:
+        raise Conflict(f"IntaSend does not say that invoice {invoice_id} is paid: it says {paid.word}")
+    return Money.parse(paid.value)
 
 
 def owe(tx: Transaction, payment_id: str, now_s: float, surplus_invoice_id: str | None = None) -> Debt | None:
@@ -199,6 +240,13 @@ def owe(tx: Transaction, payment_id: str, now_s: float, surplus_invoice_id: str 
     invoice_id = surplus_invoice_id or payment.invoice_id
     debt = Debt(str(uuid.uuid4()), payment_id, payment.owner_id, invoice_id, why, due_since_s=now_s, updated_at_s=now_s)
     return rows.insert(tx, debt)
+
+
+def _due_for(tx: Transaction, payment: Payment, invoice_id: str, now_s: float) -> Debt | None:
+    """What is owed for that invoice and was not asked back, noted now where it was not; None when it is nothing."""
+    owe(tx, payment.id, now_s, surplus_invoice_id=None if invoice_id == payment.invoice_id else invoice_id)
+    debts = (debt for debt in rows.of_payment(tx, payment.id) if debt.state is DebtState.DUE)
+    return next((debt for debt in debts if (debt.invoice_id or payment.invoice_id) == invoice_id), None)
 
 
 def _nothing(payment: Payment, grant: Grant | None) -> str:

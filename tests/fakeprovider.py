@@ -137,12 +137,12 @@ class FakeRefunds:
         assert self.known[invoice_id].refund_id == refund_id
         return self.known[invoice_id]
 
-    async def find(self, invoice_id: str) -> RefundReport | None:
+    async def listed(self) -> list[RefundReport]:
         """See `RefundProvider`."""
         await asyncio.sleep(0)
         if self.read_fault is not None:
             raise self.read_fault
-        return self.known.get(invoice_id)
+        return list(self.known.values())
 
     def say(self, invoice_id: str, refunding: Refunding) -> None:
         """From now on, of the request for that invoice."""

@@ -240,8 +240,11 @@ class RefundProvider(Protocol):
         """How a request stands. Raises ProviderUnreachable or ProviderRefused; neither says anything about the money."""
         ...
 
-    async def find(self, invoice_id: str) -> RefundReport | None:
-        """Look for a request whose answer was lost; None when the provider's list does not hold it. Raises like `report`."""
+    async def listed(self) -> list[RefundReport]:
+        """Every request that the provider has, whoever made it.
+
+        Raises like `report`, also when the list could not be read to its end: half a list says nothing about what is not in it.
+        """
         ...
 
 

@@ -60,7 +60,8 @@ class IntaSend:
         base_url = base_url.rstrip("/") + "/"
         self._challenge = account.webhook_challenge
         self._upstream = upstream
-        reading = self._reads(Transport(http, base_url, read_deadline_s, read_lost, record, witness))
+        reads = Transport(http, base_url, read_deadline_s, read_lost, record, witness)
+        reading = self._reads(reads)
         selling = partial(Transport, http, base_url, push_deadline_s, record=record, witness=witness)
         self._push_line = self._sells(selling(lost=_push_lost))
         self._pushing = AwaitableCollect(self._push_line, account)
@@ -71,7 +72,7 @@ class IntaSend:
         )
         self._refunds = IntaSendRefunds(
             making=AwaitableChargebacks(self._sells(selling(lost=refund_lost)), account),
-            reading=AwaitableChargebacks(reading, account),
+            reading=AwaitableChargebacks(self._reads(reads), account),  # keys that may not read these may read invoices
         )
         self._invoices = IntaSendInvoices(self._reading)
 

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, ProviderRefused, PushOutcomeUnknown
 from gateway.providers.base import Refunding, RefundOrder, RefundReport
 from gateway.providers.intasend_answers import as_text, invoice_of, redact
 from gateway.providers.intasend_links import CURRENCY
-from gateway.providers.intasend_lists import read_list
+from gateway.providers.intasend_lists import read_back
 from gateway.providers.intasend_sdk import AwaitableChargebacks, read_lost
 
 REASON = "Unavailable service"
@@ -59,15 +59,11 @@ class IntaSendRefunds:
             raise read_lost("an answer about another chargeback or none")
         return report
 
-    async def find(self, invoice_id: str) -> RefundReport | None:
-        """See `RefundProvider.find`. Only a list that was read to its end says that there is none."""
-        listing = await read_list(self._reading, "chargebacks/")
-        for entry in listing.entries:
-            if _invoice_id(entry) == invoice_id:
-                return _report(entry, invoice_id)
-        if not listing.is_whole:
-            raise read_lost("a list of chargebacks that is too long to search")
-        return None
+    async def listed(self) -> list[RefundReport]:
+        """See `RefundProvider.listed`. Entries of which nobody can tell whose money they are about are left out."""
+        entries = await read_back(self._reading, "chargebacks/", since_s=0.0)
+        named = ((entry, _invoice_id(entry)) for entry in entries)
+        return [report for entry, invoice_id in named if invoice_id and (report := _report(entry, invoice_id))]
 
 
 def refund_lost(what: str) -> GatewayError:

@@ -6,7 +6,9 @@ from typing import Any
 
 from gateway.debts import Debt, DebtEvent, DebtState, Why, advance
 from gateway.identity import Money
+from gateway.payments import INTASEND, Payment
 from gateway.store import events
+from gateway.store import payments as payment_rows
 from gateway.store.table import Row, Table
 
 _DEBTS = Table(
@@ -75,6 +77,14 @@ def of_payment(tx: sqlite3.Connection, payment_id: str) -> list[Debt]:
     """What is, or was, owed back for a payment, oldest first."""
     rows = tx.execute(f"{_SELECT} WHERE payment_id = ? ORDER BY due_since_s, id", (payment_id,))
     return [_debt(row) for row in rows]
+
+
+def paid_by(tx: sqlite3.Connection, invoice_id: str) -> Payment | None:
+    """The payment that an invoice has paid, if only once more."""
+    paid = (
+        "SELECT id FROM payment WHERE provider = ?1 AND invoice_id = ?2 UNION SELECT payment_id FROM surplus WHERE invoice_id = ?2"
+    )
+    return next(iter(payment_rows.several(tx, f"id IN ({paid})", INTASEND, invoice_id)), None)
 
 
 def counts(tx: sqlite3.Connection) -> dict[str, int]:

@@ -6,12 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gateway.access import GrantState
+from gateway.backups import back_up
+from gateway.books import ROUTERS_WAIT_S
 from gateway.cli_refund import refund
 from gateway.config import Config
+from gateway.debts import DebtState
 from gateway.errors import GatewayError
 from gateway.simulators.intasend import Endpoint, Outcome, fails_with, reset_after, reset_before
+from gateway.simulators.intasend.faults import Fault, Proceed
+from tests.e2e.test_books import in_order, lose_the_card
 from tests.e2e.test_payment_links import FRIEND, linked, pay
 from tests.e2e.world import Answer, World
 
@@ -47,6 +53,24 @@ async def shown(world: World, payment_id: str) -> Any:
 
 def told(caplog: pytest.LogCaptureFixture, action: str) -> list[str]:
     return [record.__dict__["payment"] for record in caplog.records if getattr(record, "action", "") == action]
+
+
+def asked(fault: Fault) -> Fault:
+    """The fault for whoever asks money back, and not for whoever reads what was asked back."""
+
+    async def met(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        return await (fault(request, proceed) if request.method == "POST" else proceed())
+
+    return met
+
+
+async def asked_back_in_the_dashboard(world: World, payment_id: str) -> None:
+    """The operator has gone to IntaSend himself."""
+    invoice_id = (await world.payment(payment_id)).invoice_id
+    body = {"invoice": invoice_id, "amount": 50, "reason": "Unavailable service", "reason_details": ""}
+    headers = {"Authorization": f"Bearer {world.intasend.secret_key}"}
+    async with world.http.post(f"{world.intasend.base_url}chargebacks/", json=body, headers=headers) as response:
+        assert response.status == 201
 
 
 def settings_of(world: World) -> Config:
@@ -132,9 +156,10 @@ async def test_what_the_operator_takes_back_before_anybody_used_it_is_owed_at_on
 async def test_an_answer_that_is_lost_is_looked_up_and_never_asked_again(world: World):
     payment_id = await paid_for_nothing(world)
     await wait(world)
-    world.intasend.faults.once(Endpoint.CHARGEBACKS, reset_after)
+    world.intasend.faults.always(Endpoint.CHARGEBACKS, asked(reset_after))
     status, answer = await ask_back(world, payment_id)
     assert (status, answer["refunds"][0]["status"]) == (200, "unknown")
+    world.intasend.faults.clear()
 
     status, answer = await ask_back(world, payment_id)
     assert (status, answer["refunds"][0]["status"]) == (200, "requested")
@@ -144,7 +169,7 @@ async def test_an_answer_that_is_lost_is_looked_up_and_never_asked_again(world: 
 async def test_a_request_that_may_have_been_lost_on_the_way_is_not_repeated(world: World):
     payment_id = await paid_for_nothing(world)
     await wait(world)
-    world.intasend.faults.once(Endpoint.CHARGEBACKS, reset_before)
+    world.intasend.faults.always(Endpoint.CHARGEBACKS, asked(reset_before))
     for _ in range(3):
         status, answer = await ask_back(world, payment_id)
         assert (status, answer["refunds"][0]["status"]) == (200, "unknown")
@@ -202,8 +227,9 @@ async def test_two_who_ask_at_once_ask_for_the_money_once(world: World):
 async def test_a_request_that_intasend_refuses_can_be_made_again(world: World):
     payment_id = await paid_for_nothing(world)
     await wait(world)
-    world.intasend.faults.once(Endpoint.CHARGEBACKS, fails_with(400))
+    world.intasend.faults.always(Endpoint.CHARGEBACKS, asked(fails_with(400)))
     status, _ = await ask_back(world, payment_id)
+    world.intasend.faults.clear()
     refund = await shown(world, payment_id)
     assert (status, refund["status"], refund["requested_at"]) == (502, "due", None)
     assert refund["refusal"]
@@ -250,6 +276,85 @@ async def test_money_that_was_not_asked_for_is_owed_back_as_it_came(world: World
     status, answer = await ask_back(world, payment.id)
     (refund,) = answer["refunds"]
     assert (status, refund["why"], refund["amount"], refund["status"]) == (200, "disputed", "5.00", "requested")
+
+
+async def test_what_was_asked_back_in_the_dashboard_is_not_asked_back_again(world: World):
+    payment_id = await paid_for_nothing(world)
+    await wait(world)
+    await asked_back_in_the_dashboard(world, payment_id)
+    status, answer = await ask_back(world, payment_id)
+    (refund,) = answer["refunds"]
+    assert (status, refund["status"], [refund["refund_id"]]) == (200, "requested", list(world.intasend.chargebacks))
+
+
+async def test_nothing_is_asked_back_while_nobody_knows_whether_it_was(world: World):
+    payment_id = await paid_for_nothing(world)
+    await wait(world)
+    world.intasend.faults.once(Endpoint.CHARGEBACKS, *[fails_with(500)] * 3)
+    status, _ = await world.in_time(ask_back(world, payment_id))
+    grant = await world.grant(payment_id)
+    assert status == 503
+    assert world.intasend.chargebacks == {}
+    assert grant is not None
+    assert grant.state is GrantState.OWED
+
+
+@pytest.mark.parametrize("backup", [True, False])
+async def test_nobody_gets_both_though_a_damaged_card_has_forgotten_the_refund(world: World, *, backup: bool):
+    payment_id = await paid_for_nothing(world)
+    await wait(world)
+    if backup:
+        assert await back_up(world.config(), world.clock)
+    assert (await ask_back(world, payment_id))[0] == 200
+    await lose_the_card(world)
+    await world.pass_time(ROUTERS_WAIT_S + 60, 30)
+    assert await in_order(world)
+    assert (await shown(world, payment_id))["status"] == "requested"
+
+    await world.router.power_on()
+    await world.pass_time(60)
+    status, answer = await ask_back(world, payment_id)
+    assert (status, answer["refunds"][0]["status"]) == (200, "requested")
+    assert len(world.intasend.chargebacks) == 1
+    grant = await world.grant(payment_id)
+    assert grant is not None
+    assert (grant.state, world.amina.online) == (GrantState.REVOKED, False)
+
+
+async def test_of_a_link_that_was_paid_twice_the_same_payment_is_owed_back_after_a_damaged_card(world: World):
+    payment = await linked(world)
+    invoices = [world.intasend.pay_page(payment.link_id or "", number) for number in (world.amina.number, FRIEND)]
+    await world.pass_time(3)
+    for invoice in invoices:
+        world.intasend.answer(invoice.invoice_id, Outcome.COMPLETE)
+    await wait(world, 600)
+    kept = (await world.payment(payment.id)).invoice_id
+    assert (await ask_back(world, payment.id))[0] == 200
+    await lose_the_card(world)
+    await wait(world, NOTICED_S)
+    assert (await world.payment(payment.id)).invoice_id == kept
+    assert [debt.state for debt in await world.running.refunds.of_payment(payment.id)] == [DebtState.REQUESTED]
+    assert len(world.intasend.chargebacks) == 1
+    assert world.amina.online
+
+
+async def test_whoever_got_his_money_back_out_of_courtesy_stays_online_after_a_damaged_card(world: World):
+    payment_id = await world.buy(world.amina)
+    await asked_back_in_the_dashboard(world, payment_id)
+    await lose_the_card(world)
+    await world.pass_time(60)
+    assert await in_order(world)
+    assert world.amina.online
+    assert await shown(world, payment_id) is None
+
+
+async def test_keys_that_may_not_read_what_was_asked_back_stop_nobodys_sales(world: World):
+    await world.buy(world.amina)
+    world.intasend.faults.always(Endpoint.CHARGEBACKS, fails_with(403))
+    await lose_the_card(world)
+    await world.pass_time(20)
+    assert await in_order(world)
+    await world.buy(world.otieno)
 
 
 async def test_the_command_asks_the_running_gateway(world: World):

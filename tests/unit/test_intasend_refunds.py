@@ -80,7 +80,7 @@ async def test_both_known_shapes_are_read(refunds: IntaSendRefunds, server: Scri
     report = await refunds.request(ORDER)
     assert (report.refund_id, report.invoice_id, report.refunding) == (refund_id, ORDER.invoice_id, Refunding.WAITING)
     server.json(listed(document))
-    assert await refunds.find(ORDER.invoice_id) == report
+    assert await refunds.listed() == [report]
     assert "254712345678" not in str(report.raw)
 
 
@@ -107,7 +107,7 @@ async def test_an_answer_about_another_chargeback_is_no_answer(refunds: IntaSend
 
 async def test_others_chargebacks_are_not_ours_and_half_a_list_says_nothing(refunds: IntaSendRefunds, server: ScriptedServer):
     server.json(listed({**OLD, "invoice": "OTHER01"}, {"chargeback_id": "X"}, "nonsense"))
-    assert await refunds.find(ORDER.invoice_id) is None
+    assert [report.invoice_id for report in await refunds.listed()] == ["OTHER01"]
     server.json(listed(following="https://example.org/?page=nonsense"))
     with pytest.raises(ProviderUnreachable):
-        await refunds.find(ORDER.invoice_id)
+        await refunds.listed()
