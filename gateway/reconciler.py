@@ -100,6 +100,8 @@ class Settle:
             settled = await self._settlement.settle(payment.id)
             if settled.is_undecided and self._is_hopeless(settled):
                 settled = await self._settlement.give_up(payment.id)
+        except GatewayError as fault:
+            self._settlement.tell_unasked(payment, fault, "settle_failed")
         except Exception as fault:  # noqa: BLE001 - one payment's trouble must not stop the others'
             _tell("payment could not be settled yet", fault, {"action": "settle_failed", "payment": payment.id})
         self._due_at_s[payment.id] = self._clock.monotonic_s() + self._pause_s(settled or payment)

@@ -14,7 +14,7 @@ from gateway.access import Grant, owes_grant
 from gateway.catalogue import Owner, Site
 from gateway.clock import Clock
 from gateway.debts import Debt
-from gateway.errors import Denied, GatewayError, Invalid, NotFound, ProviderRefused, ProviderUnreachable
+from gateway.errors import Denied, GatewayError, Invalid, KeysRejected, NotFound, ProviderRefused, ProviderUnreachable
 from gateway.payments import INTASEND, Payment, PaymentEvent, PaymentState, advance
 from gateway.providers.base import InvoiceReport, LinkProvider, LinkReport, Reported, WebhookHint
 from gateway.references import grant_id_of
@@ -31,7 +31,10 @@ log = logging.getLogger(__name__)
 ASK_GAP_S = 2.0
 """The provider is asked about one payment at most this often, however many clients ask (specification, decision 12)."""
 
-_REMEMBERED = 1_000  # questions whose time is kept; past that the settled ones are forgotten in bulk, so that memory stays bounded
+_REMEMBERED = 1_000  # questions whose time is kept, and troubles that were told; past that they are forgotten in bulk
+
+Told = tuple[object, ...]
+"""What a sentence of the log was about: a payment, an account, a word that was said of a payment."""
 
 _EVENTS = {
     Reported.WAITING: PaymentEvent.WAITING,
@@ -60,6 +63,8 @@ class Settlement:
         self._scheduler = scheduler
         self._asked_at_s: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[Payment]] = {}
+        self._told: set[Told] = set()
+        """What was said aloud."""
 
     async def check_status(self, owner: Owner, payment_id: str) -> Standing:
         """The payment as it stands now; the provider is asked first while it is undecided.
@@ -78,7 +83,7 @@ class Settlement:
             try:
                 await self.settle(payment_id)
             except (NotFound, ProviderRefused, ProviderUnreachable) as fault:
-                log.warning("IntaSend could not be asked: %s", fault, extra=_ids(payment, "check_failed"))
+                self.tell_unasked(payment, fault, "check_failed")
         return await self.standing(payment_id)
 
     async def standing(self, payment_id: str) -> Standing:
@@ -110,7 +115,7 @@ class Settlement:
             if self.seconds_to_wait(payment_id) > 0:
                 return await self._db.read(lambda tx: payment_rows.get(tx, payment_id))
             self._asked_at_s[payment_id] = self._clock.monotonic_s()
-            asking = self._scheduler.in_hand(self._ask(payment_id, hinted_invoice_id))
+            asking = self._scheduler.in_hand(self._asked(payment_id, hinted_invoice_id))
             self._asking[payment_id] = asking
             asking.add_done_callback(lambda _: self._asking.pop(payment_id))
         return await asyncio.shield(asking)
@@ -128,8 +133,28 @@ class Settlement:
         try:
             await self.settle(payment_id, invoice_id)
         except GatewayError as fault:
-            log.warning("a webhook could not be followed up yet: %s", fault, extra={"action": "hint_failed", "payment": payment_id})
+            self.tell_unasked(await self._db.read(lambda tx: payment_rows.get(tx, payment_id)), fault, "hint_failed")
         self._scheduler.wake("settle")
+
+    def tell_unasked(self, payment: Payment, fault: GatewayError, action: str) -> None:
+        """Say that a payment could not be settled: aloud once, and then at DEBUG until its question is answered.
+
+        What keeps every payment of an account from being asked about is told once for all of them: an outage is one trouble.
+        """
+        trouble = _trouble(payment, fault)
+        level = logging.DEBUG if trouble in self._told else logging.WARNING
+        self._remember(trouble)
+        log.log(level, "the payment could not be settled yet: %s", fault, extra=_ids(payment, action))
+
+    def _remember(self, told: Told) -> None:
+        if len(self._told) >= _REMEMBERED:
+            self._told.clear()
+        self._told.add(told)
+
+    async def _asked(self, payment_id: str, hinted_invoice_id: str | None) -> Payment:
+        payment = await self._ask(payment_id, hinted_invoice_id)
+        self._told -= {_payment_of(payment), _account_of(payment)}
+        return payment
 
     async def _ask(self, payment_id: str, hinted_invoice_id: str | None) -> Payment:
         payment = await self._db.read(lambda tx: payment_rows.get(tx, payment_id))
@@ -180,7 +205,8 @@ class Settlement:
         before, after = await self._db.write(lambda tx: _apply(tx, payment_id, report, self._clock.wall_s()))
         if after.state is not before.state:
             _log_outcome(after, report)
-        elif report.reported is Reported.UNRECOGNISED:
+        elif report.reported is Reported.UNRECOGNISED and ("word", after.id, report.word) not in self._told:
+            self._remember(("word", after.id, report.word))
             log.error("IntaSend says %r: unknown word, nothing changed", report.word, extra=_ids(after, "unknown_state"))
         if after.state is PaymentState.PAID:
             self._scheduler.wake(f"open:{after.router_id}")
@@ -203,6 +229,20 @@ class Settlement:
 
     async def _note(self, payment_id: str, event: PaymentEvent, **facts: Any) -> Payment:
         return await self._db.write(lambda tx: payment_rows.meet(tx, payment_id, event, self._clock.wall_s(), **facts))
+
+
+def _trouble(payment: Payment, fault: GatewayError) -> Told:
+    """Whose trouble it is that the provider cannot be asked."""
+    is_the_accounts = isinstance(fault, ProviderUnreachable | KeysRejected) or fault.retry_after_s is not None
+    return _account_of(payment) if is_the_accounts else _payment_of(payment)
+
+
+def _account_of(payment: Payment) -> Told:
+    return ("account", payment.owner_id, payment.credential_id)
+
+
+def _payment_of(payment: Payment) -> Told:
+    return ("payment", payment.id)
 
 
 def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float) -> tuple[Payment, Payment]:

@@ -1,6 +1,7 @@
 """The job that asks about payments: when, how many at a time, and until when."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.catalogue import Catalogue, Site
-from gateway.errors import ProviderUnreachable
+from gateway.errors import ProviderRefused, ProviderUnreachable
 from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState
 from gateway.providers.base import Reported
 from gateway.reconciler import AT_ONCE, Settle
@@ -170,3 +171,41 @@ async def test_with_nobody_to_ask_about_the_job_waits_to_be_woken(desk: Desk):
     await record(desk.db, payment(1), payment(2, state=PaymentState.PAID))
     assert await desk.job.run_once() is None
     assert desk.provider.asked == []
+
+
+def told(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
+    """Of which payments it was said at that level that they could not be settled, in order."""
+    records = [vars(record) for record in caplog.records if record.levelno == level]
+    return [record["payment"] for record in records if record.get("action") == "settle_failed"]
+
+
+async def test_an_outage_is_told_once_for_everybody_until_it_is_over(desk: Desk, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG, "gateway")
+    await desk.pushed(1, 2, 3)
+    desk.provider.fault = ProviderUnreachable("away")
+    await desk.questions_s(120)
+    assert len(told(caplog, logging.WARNING)) == 1
+    assert set(told(caplog, logging.DEBUG)) == {"payment-1", "payment-2", "payment-3"}
+    desk.provider.fault = None
+    await desk.questions_s(180)
+    desk.provider.fault = ProviderUnreachable("away again")
+    await desk.questions_s(300)
+    assert len(told(caplog, logging.WARNING)) == 2
+
+
+async def test_a_payment_about_which_the_provider_says_no_is_told_once_and_by_its_id(desk: Desk, caplog: pytest.LogCaptureFixture):
+    await desk.pushed(1, 2)
+    desk.provider.fault = ProviderRefused("not found")
+    await desk.questions_s(120)
+    assert sorted(told(caplog, logging.WARNING)) == ["payment-1", "payment-2"]
+
+
+async def test_an_unknown_word_is_told_once_for_each_payment_and_word(desk: Desk, caplog: pytest.LogCaptureFixture):
+    await desk.pushed(1, 2)
+    for word in ("MOON", "STAR"):
+        for number in (1, 2):
+            desk.provider.say(await desk.stored(number), Reported.UNRECOGNISED, word=word)
+        await desk.questions_s(desk.clock.wall_s() - NOW_S + 120)
+    said = [record.getMessage() for record in caplog.records if vars(record).get("action") == "unknown_state"]
+    assert len(said) == 4
+    assert (await desk.stored()).state is PaymentState.PUSHED
