@@ -85,12 +85,12 @@ class Origins:
             return None
         return Origin(payment_id, link)
 
-    def tell(self, report: InvoiceReport, why: str) -> None:
+    def tell(self, report: InvoiceReport, why: str, payment_id: str | None = None) -> None:
         """Say that somebody has paid and cannot be found, once per invoice."""
         if report.invoice_id not in self._told:
             _remember(self._told, report.invoice_id)
             what = "paid and not served: %s; %s. Look it up at IntaSend: give the time, or the money back"
-            log.error(what, described(report), why, extra={"action": "paid_not_recorded"})
+            log.error(what, described(report), why, extra={"action": "paid_not_recorded", "payment": payment_id})
 
 
 def is_about_the_question(refusal: ProviderRefused) -> bool:
@@ -148,7 +148,7 @@ class Adoption:
         bought = self._bought(report, packages_of(self._site, seller.owner_id, router_id))
         if bought is None:
             if report.reported is Reported.PAID:
-                self._origins.tell(report, "it says too little to be recorded again")
+                self._origins.tell(report, "it says too little to be recorded again", origin.payment_id)
             return None
         draft, choice, now_s = self._draft(report, seller, origin, bought), bought.choice, self._clock.wall_s()
         payment = await self._db.write(lambda tx: book_rows.adopt(tx, draft, report, now_s, is_certain=choice.is_certain))

@@ -146,18 +146,23 @@ class Examiner:
         entries, surplus = await self._db.read(
             lambda tx: (book_rows.entries(tx, account.owner_id, due), audit_rows.surplus_invoices(tx, account.owner_id))
         )
-        booked = [_booked(entry) for entry in entries if await self._is_ours(entry, account.provider.links)]
+        booked = [one for entry in entries if (one := await self._booked(entry, account.provider.links))]
         span_s = (since_s + SEEN_AFTER_S, now_s - SEEN_AFTER_S)
         payments = await self._db.read(lambda tx: audit_rows.paid_with(tx, account.owner_id, credential_id, *span_s))
         listed = {one.invoice_id for one in paid}
         missing = [payment for payment in payments if payment.invoice_id not in listed]
         return judge_books(booked, surplus) + await self._unbooked(missing, account.provider)
 
-    async def _is_ours(self, entry: Entry, links: LinkProvider) -> bool:
-        if entry.payment is not None:
-            return True
-        origin = await self._origins.of(entry.report, links)
-        return origin is not None and is_of(origin.payment_id, self._site.tag)
+    async def _booked(self, entry: Entry, links: LinkProvider) -> Booked | None:
+        """An invoice as it is judged; None for what this gateway has not asked for."""
+        report, payment = entry.report, entry.payment
+        if payment is not None:
+            matches = payment.is_what_was_asked(report.value, report.currency, report.api_ref)
+            return Booked(report.invoice_id, described(report), payment.id, payment, matches)
+        origin = await self._origins.of(report, links)
+        if origin is None or not is_of(origin.payment_id, self._site.tag):
+            return None
+        return Booked(report.invoice_id, described(report), origin.payment_id, None, matches=True)
 
     async def _unbooked(self, missing: Iterable[Payment], provider: Provider) -> list[Finding]:
         """Payments that the list does not show as paid; each is asked about, because a list can be older than its invoice."""
@@ -180,12 +185,6 @@ async def _said_of(payment: Payment, provider: Provider) -> str | None:
             raise
         return refusal.message
     return None if report.reported is Reported.PAID else report.word
-
-
-def _booked(entry: Entry) -> Booked:
-    report, payment = entry.report, entry.payment
-    matches = payment is None or payment.is_what_was_asked(report.value, report.currency, report.api_ref)
-    return Booked(report.invoice_id, described(report), payment, matches)
 
 
 class Board(Protocol):

@@ -181,8 +181,9 @@ class Books:
         for refund in refunds:
             await self._refunds.recall(refund, sight.router_of)
         newest_s = max((report.created_at_s for report in reports if report.created_at_s is not None), default=None)
-        if newest_s is not None:
-            await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, newest_s))
+        if newest_s is not None:  # one from the future is no place to go on from
+            until_s = min(newest_s, self._clock.wall_s())
+            await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, until_s))
 
     async def _since_s(self, credential_id: int, owner_id: int) -> float:
         until_s = await self._db.read(lambda tx: book_rows.compared_until_s(tx, credential_id))

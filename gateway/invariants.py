@@ -256,8 +256,10 @@ class Booked:
     invoice_id: str
     described: str
     """What an operator looks it up by: the invoice, the sum, the payer."""
+    payment_id: str
+    """What it pays, by its reference."""
     payment: Payment | None
-    """Whose reference it has."""
+    """The same, if the database has it."""
     matches: bool
     """Whether amount, currency and reference are what its payment asked for; True where there is no payment."""
 
@@ -271,7 +273,7 @@ def _of_booked(one: Booked) -> Iterable[Finding]:
     payment = one.payment
     if payment is None:
         what = f"{one.described} is paid and has no payment here: refund it, or give its payer the time"
-        yield Finding(Invariant.ONE_PAYMENT, what)
+        yield Finding(Invariant.ONE_PAYMENT, what, one.payment_id)
     elif payment.state not in {PaymentState.PAID, PaymentState.DISPUTED}:
         what = f"{one.described} is paid and the payment is {payment.state.value}: press Check status"
         yield Finding(Invariant.ONE_PAYMENT, what, payment.id)

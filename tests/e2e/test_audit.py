@@ -104,9 +104,9 @@ async def test_money_that_has_no_payment_here_is_told_with_its_invoice(world: Wo
     object.__setattr__(push.order, "phone", "jane@example.com")  # a payer whom nobody can call: it cannot be recorded again
     await world.running.db.write(forget(payment_id))
     await world.pass_time(3 * audit.EVERY_S, 60)
-    assert any(
-        push.invoice_id in record.getMessage() for record in caplog.records if getattr(record, "action", "") == "invariant_broken"
-    )
+    said = [record for record in caplog.records if getattr(record, "action", "") == "invariant_broken"]
+    assert any(f"IntaSend invoice {push.invoice_id}, 50.00 KES by" in record.getMessage() for record in said)
+    assert set(told(caplog, "invariant_broken")) == {payment_id}
     assert "one_payment_per_invoice" in broken(world)
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from gateway import audit
 from gateway.access import GrantState
+from gateway.audit_table import run_audit
 from gateway.simulators.phones import SimulatedPhone
 from gateway.simulators.routeros import SimulatedRouter
+from tests.e2e.test_audit import broken
 from tests.e2e.test_books import granted, in_order, lose_the_card
 from tests.e2e.world import World
 
@@ -74,3 +76,14 @@ async def test_after_a_rescue_each_customer_is_the_owners_on_whose_router_he_is(
     found = [await world.payment(payment_id) for payment_id in payment_ids]
     assert [(payment.owner_id, payment.router_id, payment.package_id) for payment in found] == [(1, 1, 2), (2, 2, 102)]
     assert [(await granted(world, payment_id)).state for payment_id in payment_ids] == [GrantState.ACTIVE] * 2
+
+
+async def test_an_owner_who_sells_no_more_does_not_stop_the_audit(family: tuple[World, SimulatedPhone]):
+    world, wanjiku = family
+    await buy_at_the_shop(world, wanjiku)
+    world.edits.append(lambda document: document["owners"].pop())
+    await world.reload()
+    lines: list[str] = []
+    assert await run_audit(world.config(), lines.append, world.clock) == 0, lines
+    await world.pass_time(2 * audit.EVERY_S, 60)
+    assert broken(world) == set()

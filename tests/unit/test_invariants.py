@@ -185,7 +185,7 @@ def test_a_customer_who_is_online_without_a_row_is_found_and_a_stranger_is_not()
 
 # ── the provider, and receipts ──
 
-BOOKED = Booked("INV-1", "IntaSend invoice INV-1", PAID, matches=True)
+BOOKED = Booked("INV-1", "IntaSend invoice INV-1", PAID.id, PAID, matches=True)
 DISPUTED = payment(state=PaymentState.DISPUTED, invoice_id="INV-1")
 
 
@@ -204,6 +204,7 @@ DISPUTED = payment(state=PaymentState.DISPUTED, invoice_id="INV-1")
 def test_each_complete_invoice_pays_one_payment(booked: Booked, surplus: str, broken: Invariant | None):
     found = judge_books([booked], frozenset({surplus}))
     assert names(found) == ({broken} if broken else set())
+    assert {finding.payment_id for finding in found} <= {PAID.id}
 
 
 def test_a_payment_whose_invoice_is_not_paid_is_named_with_what_the_provider_says():
