@@ -30,6 +30,9 @@ WORDS = {
 }
 """Every state of an invoice that is documented or was seen (facts, payments 2); any other word is UNRECOGNISED."""
 
+BARE_ARRAY = "[]"
+"""Under which name an array stands that came without an object around it; no field of IntaSend's is called that."""
+
 TEXT_MAX = 500
 """Characters kept of one field: M-Pesa's longest result text has under 200; what is longer is no field but a page."""
 SENTENCE_MAX = 200
@@ -49,11 +52,21 @@ _PHONE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])\+?(?:254|0)[17]\d{8}(?![0-9A-Za-z
 
 def parse_object(body: bytes) -> dict[str, Any] | None:
     """The JSON object in `body`, numbers with a point as Decimal; None for anything else. Never raises."""
+    document = _parsed(body)
+    return document if isinstance(document, dict) else None
+
+
+def parse_answer(body: bytes) -> dict[str, Any] | None:
+    """`parse_object` for an answer; a bare array, which some lists were in 2022 (facts, payments 1.6), comes as `BARE_ARRAY`."""
+    document = _parsed(body)
+    return {BARE_ARRAY: document} if isinstance(document, list) else document if isinstance(document, dict) else None
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        document = _DECODER.decode(body)
+        return _DECODER.decode(body)
     except (ValueError, RecursionError):  # malformed JSON or UTF-8; brackets nested by the thousand
         return None
-    return document if isinstance(document, dict) else None
 
 
 def invoice_of(document: dict[str, Any]) -> dict[str, Any]:

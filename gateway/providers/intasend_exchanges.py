@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.providers.base import Exchange
-from gateway.providers.intasend_answers import as_text, invoice_of, redact, scrub
+from gateway.providers.intasend_answers import BARE_ARRAY, as_text, invoice_of, redact, scrub
 
 _log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ def exchange_of(method: str, endpoint: str, payload: Any, outcome: int | str, do
     """The record of one exchange; `document` is the answer's JSON object, None when there was none."""
     sent = payload if isinstance(payload, dict) else {}
     answer = document or {}
-    invoice = {} if "results" in answer else invoice_of(answer)
+    invoice = {} if _entries(answer) is not None else invoice_of(answer)
     asked_for = parse_qs(urlsplit(endpoint).query).get("api_ref", [None])[0]
     return Exchange(
         request=scrub(f"{method} {endpoint}"),
@@ -42,5 +42,10 @@ def note(exchange: Exchange) -> None:
 
 def _kept(answer: dict[str, Any]) -> dict[str, Any]:
     """Of a list its length: it may speak of other customers, and a page of it has 100 kB."""
-    results = answer.get("results")
-    return {"results": len(results)} if isinstance(results, list) else redact(answer)
+    entries = _entries(answer)
+    return redact(answer) if entries is None else {"results": len(entries)}
+
+
+def _entries(answer: dict[str, Any]) -> list[Any] | None:
+    results = answer.get("results", answer.get(BARE_ARRAY))
+    return results if isinstance(results, list) else None

@@ -1,11 +1,11 @@
 """IntaSend's lists, page by page: as many pages as are worth it, and whether that was all."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from gateway.providers.intasend_answers import created_at_s, newest_first
+from gateway.providers.intasend_answers import BARE_ARRAY, created_at_s, newest_first
 from gateway.providers.intasend_sdk import AwaitableSdk, read_lost
 
 PAGES_MAX = 5
@@ -37,14 +37,19 @@ async def read_list(sdk: AwaitableSdk, path: str, **filters: str) -> Listing:
     return Listing(entries, is_whole=False)
 
 
-async def read_back(sdk: AwaitableSdk, path: str, since_s: float) -> list[Entry]:
+async def read_whole(sdk: AwaitableSdk, path: str) -> list[Entry]:
+    """Read a list to its end; one that comes as a bare array ends there. Raises like `read_back`."""
+    return await read_back(sdk, path, 0.0, results=("results", BARE_ARRAY))
+
+
+async def read_back(sdk: AwaitableSdk, path: str, since_s: float, results: Sequence[str] = ("results",)) -> list[Entry]:
     """Read from the newest entry back to that moment; to the end where the list is not plainly sorted newest first.
 
-    Raises like `read_list`, and when it is longer than `PAGES_BACK_MAX` pages.
+    `results` are the names under which the entries may stand. Raises like `read_list`, and for more than `PAGES_BACK_MAX` pages.
     """
     entries: list[Entry] = []
     in_order = True
-    async for page in _pages(sdk, path, PAGES_BACK_MAX, {}):
+    async for page in _pages(sdk, path, PAGES_BACK_MAX, {}, results):
         in_order = in_order and newest_first([*entries[-1:], *page.entries])
         entries += page.entries
         if page.is_whole or (in_order and (created_at_s(entries[-1]) or since_s) < since_s):
@@ -52,13 +57,15 @@ async def read_back(sdk: AwaitableSdk, path: str, since_s: float) -> list[Entry]
     raise read_lost("a list that is too long to be read back")
 
 
-async def _pages(sdk: AwaitableSdk, path: str, pages_max: int, filters: dict[str, str]) -> AsyncIterator[Listing]:
+async def _pages(
+    sdk: AwaitableSdk, path: str, pages_max: int, filters: dict[str, str], names: Sequence[str] = ("results",)
+) -> AsyncIterator[Listing]:
     """Each page; the last one says that the list is whole by then."""
     number: int | None = 1
     for _ in range(pages_max):
         query = urlencode({**filters, "page": number, "page_size": PAGE_SIZE})
         answer = await sdk.send_request("GET", f"{path}?{query}", None)
-        results = answer.get("results")
+        results = next((answer[name] for name in names if name in answer), None)
         if not isinstance(results, list):
             raise read_lost("a list without results")
         following = answer.get("next")

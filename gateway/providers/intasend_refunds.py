@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, ProviderRefused, PushOutcomeUnknown
 from gateway.providers.base import Refunding, RefundOrder, RefundReport
 from gateway.providers.intasend_answers import as_text, invoice_of, redact
 from gateway.providers.intasend_links import CURRENCY
-from gateway.providers.intasend_lists import read_back
+from gateway.providers.intasend_lists import read_whole
 from gateway.providers.intasend_sdk import AwaitableChargebacks, read_lost
 
 REASON = "Unavailable service"
@@ -61,7 +61,7 @@ class IntaSendRefunds:
 
     async def listed(self) -> list[RefundReport]:
         """See `RefundProvider.listed`. Entries of which nobody can tell whose money they are about are left out."""
-        entries = await read_back(self._reading, "chargebacks/", since_s=0.0)
+        entries = await read_whole(self._reading, "chargebacks/")
         named = ((entry, _invoice_id(entry)) for entry in entries)
         return [report for entry, invoice_id in named if invoice_id and (report := _report(entry, invoice_id))]
 

@@ -16,7 +16,7 @@ import aiohttp
 
 from gateway.errors import GatewayError, KeysRejected, ProviderRefused, ProviderUnreachable
 from gateway.providers.base import Recorder, Witness
-from gateway.providers.intasend_answers import parse_object, refusal
+from gateway.providers.intasend_answers import parse_answer, refusal
 from gateway.providers.intasend_exchanges import exchange_of, note
 
 CONNECT_DEADLINE_S = 8.0
@@ -106,7 +106,7 @@ class Transport:
             self._hear_date(response)
             return Answer(
                 status=response.status,
-                document=parse_object(await _read(response)),
+                document=parse_answer(await _read(response)),
                 retry_after=response.headers.get("Retry-After"),
                 redirected_away=any(step.url.origin() != response.url.origin() for step in response.history),
             )

@@ -1,5 +1,6 @@
 """What of an exchange with IntaSend is kept: whose it is, what was said, nothing secret."""
 
+from gateway.providers.intasend_answers import BARE_ARRAY
 from gateway.providers.intasend_exchanges import exchange_of
 from tests.scriptedserver import INVOICE, PUSHED, SECRET
 
@@ -20,7 +21,8 @@ def test_a_search_is_about_the_reference_in_its_address():
 
 
 def test_of_a_list_its_length_is_kept_because_it_may_speak_of_others():
-    assert exchange_of("GET", "invoices/", None, 200, {"results": [INVOICE, INVOICE]}).answer == {"results": 2}
+    for listing in ("results", BARE_ARRAY):
+        assert exchange_of("GET", "invoices/", None, 200, {listing: [INVOICE, INVOICE]}).answer == {"results": 2}
 
 
 def test_an_exchange_without_an_answer_is_kept_with_the_fault():

@@ -105,6 +105,13 @@ async def test_an_answer_about_another_chargeback_is_no_answer(refunds: IntaSend
         await refunds.report("OTHER01", ORDER.invoice_id)
 
 
+async def test_a_bare_array_is_a_list_as_well(refunds: IntaSendRefunds, server: ScriptedServer):
+    server.json([OLD, CHARGEBACK | {"transaction": None, "invoice": "OTHER01"}])
+    assert [report.invoice_id for report in await refunds.listed()] == [ORDER.invoice_id, "OTHER01"]
+    with pytest.raises(PushOutcomeUnknown):
+        await refunds.request(ORDER)  # a list is no chargeback
+
+
 async def test_others_chargebacks_are_not_ours_and_half_a_list_says_nothing(refunds: IntaSendRefunds, server: ScriptedServer):
     server.json(listed({**OLD, "invoice": "OTHER01"}, {"chargeback_id": "X"}, "nonsense"))
     assert [report.invoice_id for report in await refunds.listed()] == ["OTHER01"]
