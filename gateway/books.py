@@ -15,7 +15,7 @@ from gateway.access import GrantState
 from gateway.adoption import Adoption, Seller, packages_of
 from gateway.catalogue import Account, Site
 from gateway.clock import Clock
-from gateway.errors import GatewayError, NotFound, ProviderRefused
+from gateway.errors import GatewayError, NotFound, ProviderRefused, ProviderUnreachable
 from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Snapshot
 from gateway.payments import LINK_LIFE_S, Payment, PaymentState
@@ -57,6 +57,9 @@ ROUTERS_WAIT_S = 600.0
 """How long the books of a rescued database wait for routers that do not answer: a purchase whose device only such a router knows is
 recorded without it, and one router that is dead for days must not stop the sales on the others."""
 
+REFUNDS_WAIT_S = 600.0
+"""How long they wait for the list of what was asked back. Nobody is paid back twice without it: a refund reads it once more."""
+
 _ANSWERED = frozenset({PaymentState.PAID, PaymentState.DISPUTED})
 
 
@@ -86,6 +89,8 @@ class Books:
         self._settlement = settlement
         self._refunds = refunds
         self._scheduler = scheduler
+        self._unread: set[int] = set()
+        """Owners of whom it was said that their books cannot be compared."""
         self._adoption = Adoption(site, db, clock, settlement)
         self._began_at_s = clock.monotonic_s()
         self._due_at_s = self._began_at_s + FIRST_S
@@ -132,8 +137,11 @@ class Books:
                     await self._read(credential_id, account, sight, in_doubt=in_doubt)
             await self._put_in_place(owner_id, sight, in_doubt=in_doubt)
         except GatewayError as fault:
-            log.warning("the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
+            level = logging.DEBUG if owner_id in self._unread else logging.WARNING  # every ten seconds, while nothing is sold
+            self._unread.add(owner_id)
+            log.log(level, "the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
         else:
+            self._unread.discard(owner_id)
             self._site.in_doubt.discard(owner_id)
 
     async def _settle(self) -> None:
@@ -167,9 +175,9 @@ class Books:
         try:
             if isinstance(account.provider, GatewayError):
                 raise account.provider
-            refunds = await _asked_back(account.provider.refunds) if in_doubt else []
             since_s = await self._since_s(credential_id, account.owner_id)
             reports = await account.provider.invoices.since(since_s)
+            refunds = await self._asked_back(account.provider.refunds) if in_doubt else []
         except GatewayError as fault:
             if self._site.selling_with.get(account.owner_id) == credential_id:
                 raise
@@ -184,6 +192,17 @@ class Books:
         if newest_s is not None:  # one from the future is no place to go on from
             until_s = min(newest_s, self._clock.wall_s())
             await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, until_s))
+
+    async def _asked_back(self, refunds: RefundProvider) -> list[RefundReport]:
+        """What was asked back, which an older database may not know; where that cannot be read for long, sales go on without."""
+        try:
+            return await refunds.listed()
+        except (ProviderRefused, ProviderUnreachable) as fault:
+            may_pass = isinstance(fault, ProviderUnreachable) or fault.retry_after_s is not None
+            if may_pass and self._clock.monotonic_s() < self._began_at_s + REFUNDS_WAIT_S:
+                raise
+            log.warning("what was asked back cannot be read: %s", fault, extra={"action": "refunds_unread"})
+            return []
 
     async def _since_s(self, credential_id: int, owner_id: int) -> float:
         until_s = await self._db.read(lambda tx: book_rows.compared_until_s(tx, credential_id))
@@ -238,17 +257,6 @@ class Books:
         for lost in book_rows.without_device(tx, owner_id):
             if lost.payment.created_at_s + lost.grant.window_s <= now_s:
                 book_rows.end(tx, lost, now_s)
-
-
-async def _asked_back(refunds: RefundProvider) -> list[RefundReport]:
-    """What was asked back, which an older database may not know. Keys that may not read it stop nobody's sales."""
-    try:
-        return await refunds.listed()
-    except ProviderRefused as refusal:
-        if refusal.retry_after_s is not None:
-            raise
-        log.warning("what was asked back cannot be read: %s", refusal, extra={"action": "refunds_unread"})
-        return []
 
 
 def _in_turn(reports: Sequence[InvoiceReport], refunds: Iterable[RefundReport]) -> list[InvoiceReport]:

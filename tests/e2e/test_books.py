@@ -108,7 +108,7 @@ async def test_an_extension_can_be_bought_afterwards(world: World):
     assert behind.starts_at_s == ahead.ends_s
 
 
-async def test_nothing_is_sold_and_nobody_is_cut_while_intasend_cannot_be_read(world: World):
+async def test_nothing_is_sold_and_nobody_is_cut_while_intasend_cannot_be_read(world: World, caplog: pytest.LogCaptureFixture):
     await with_backup(world)
     payment_id = await world.buy(world.amina, package_id=1, amount="5")
     await world.stop()
@@ -123,6 +123,7 @@ async def test_nothing_is_sold_and_nobody_is_cut_while_intasend_cannot_be_read(w
     assert not world.amina.online  # her two minutes are over, which the router knows by itself
     assert not await in_order(world)
     assert len(world.intasend.pushes) == 1
+    assert [vars(record)["action"] for record in caplog.records].count("books_unread") == 1
     world.intasend.faults.clear()
     await world.pass_time(60)
     assert await in_order(world)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.access import GrantState
 from gateway.backups import back_up
-from gateway.books import ROUTERS_WAIT_S
+from gateway.books import REFUNDS_WAIT_S, ROUTERS_WAIT_S
 from gateway.cli_refund import refund
 from gateway.config import Config
 from gateway.debts import DebtState
@@ -348,11 +348,14 @@ async def test_whoever_got_his_money_back_out_of_courtesy_stays_online_after_a_d
     assert await shown(world, payment_id) is None
 
 
-async def test_keys_that_may_not_read_what_was_asked_back_stop_nobodys_sales(world: World):
+@pytest.mark.parametrize(("status", "within_s"), [(403, 0), (500, REFUNDS_WAIT_S)])
+async def test_where_what_was_asked_back_cannot_be_read_nobodys_sales_stop_for_long(world: World, status: int, within_s: float):
     await world.buy(world.amina)
-    world.intasend.faults.always(Endpoint.CHARGEBACKS, fails_with(403))
+    world.intasend.faults.always(Endpoint.CHARGEBACKS, fails_with(status))
     await lose_the_card(world)
     await world.pass_time(20)
+    assert await in_order(world) == (within_s == 0)
+    await world.pass_time(within_s + 60, 5)
     assert await in_order(world)
     await world.buy(world.otieno)
 
