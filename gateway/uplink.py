@@ -55,6 +55,8 @@ class Uplink:
         self._answered_at_s: float | None = None
         """When a place last answered, in monotonic seconds."""
         self._is_down = False
+        self._missed: list[Span] = []
+        """Outages that are over and not given back yet, oldest first, in monotonic seconds."""
 
     async def run_once(self) -> float | None:
         """Ask; when it is up again after an outage, give back what that took."""
@@ -66,20 +68,27 @@ class Uplink:
             self._is_down = True
             return ASK_AGAIN_S
         if self._is_down:
-            try:
-                await self._come_back()
-            except NotStored:  # told in the log; the outage is remembered until the disk takes it
-                return ASK_AGAIN_S
+            self._come_back()
         self._answered_at_s = self._compensation.clock.monotonic_s()
+        try:
+            await self._give_back()
+        except NotStored:  # told in the log; what was missed is remembered until the disk takes it
+            return ASK_AGAIN_S
         return ASK_S
 
-    async def _come_back(self) -> None:
-        clock = self._compensation.clock
-        now_s = clock.wall_s()
+    def _come_back(self) -> None:
         if self._answered_at_s is not None:
-            span = Span(now_s - (clock.monotonic_s() - self._answered_at_s), now_s)
-            if self._compensation.counts(span):
-                for router_id in self._router_ids():
-                    await self._compensation.give_back(Outage(router_id, Cause.UPLINK, span))
+            self._missed.append(Span(self._answered_at_s, self._compensation.clock.monotonic_s()))
         self._is_down = False
         log.warning("the uplink is up again", extra={"action": "uplink_up"})
+
+    async def _give_back(self) -> None:
+        """What customers missed, to those of every router. Raises NotStored."""
+        clock = self._compensation.clock
+        while self._missed:
+            missed, booted_s = self._missed[0], clock.wall_s() - clock.monotonic_s()
+            if self._compensation.counts(missed):
+                span = Span(booted_s + missed.began_s, booted_s + missed.ended_s)
+                for router_id in self._router_ids():
+                    await self._compensation.give_back(Outage(router_id, Cause.UPLINK, span))
+            self._missed.pop(0)

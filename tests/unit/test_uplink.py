@@ -96,10 +96,13 @@ async def test_a_gateway_that_was_held_up_is_no_outage(site: Site):
     assert await site.moved_s() == 0
 
 
-async def test_a_disk_that_takes_nothing_is_tried_again(site: Site, answering: set[Listen], monkeypatch: pytest.MonkeyPatch):
-    async def full(*_: object) -> None:
-        raise NotStored("full")
+async def full(*_: object) -> None:
+    raise NotStored("full")
 
+
+async def test_a_disk_that_takes_nothing_is_tried_again_and_makes_no_outage_longer(
+    site: Site, answering: set[Listen], monkeypatch: pytest.MonkeyPatch
+):
     await site.after(0)
     answering.clear()
     await site.after(600)
@@ -107,8 +110,28 @@ async def test_a_disk_that_takes_nothing_is_tried_again(site: Site, answering: s
     with monkeypatch.context() as disk:
         disk.setattr(site.compensation.db, "write", full)
         assert await site.after(10) == ASK_AGAIN_S
+        for _ in range(100):
+            assert await site.after(30) == ASK_AGAIN_S
     await site.after(10)
-    assert await site.moved_s() == 620
+    assert await site.moved_s() == 610
+
+
+async def test_two_outages_while_the_disk_takes_nothing_are_both_given_back(
+    site: Site, answering: set[Listen], monkeypatch: pytest.MonkeyPatch
+):
+    await site.after(0)
+    with monkeypatch.context() as disk:
+        disk.setattr(site.compensation.db, "write", full)
+        for seconds in (600, 700):
+            answering.clear()
+            await site.after(seconds)
+            answering.update(PLACES)
+            await site.after(10)
+        answering.clear()
+        await site.after(800)
+    answering.update(PLACES)
+    await site.after(10)
+    assert await site.moved_s() == 610 + 710 + 810
 
 
 async def test_without_places_nobody_is_asked(site: Site):
