@@ -189,16 +189,17 @@ class Compare:
         self._watch = watch
         self.name = f"compare:{gate.router_id}"
         self._booted_at_s: float | None = None
-        """When the router started, in our monotonic seconds; None while it is out of sight."""
+        """When the router started at the latest, in our monotonic seconds; None while it is out of sight."""
         self._compared_at_s = float("-inf")
         self._settling_until_s = float("-inf")
 
     async def run_once(self) -> float | None:
         """Feel the pulse; compare everything when it is time, after a reboot, and whenever the router comes back."""
+        asked_at_s = self._clock.monotonic_s()
         try:
             uptime_s = (await self._gate.hotspot.pulse()).uptime_s
             await self._watch.answered(uptime_s)  # first what was missed: the comparison then shows the router the new ends
-            back = self._note_pulse(uptime_s)
+            back = self._note_pulse(uptime_s, asked_at_s)
             if back or self._is_time() or await self._somebody_is_awaited():
                 await self._compare(await self._gate.hotspot.observe())
                 self._compared_at_s = self._clock.monotonic_s()
@@ -208,11 +209,14 @@ class Compare:
             return RETRY_S
         return PULSE_S
 
-    def _note_pulse(self, uptime_s: int) -> bool:
-        """Whether the router was out of sight or has restarted, however quickly."""
+    def _note_pulse(self, uptime_s: int, asked_at_s: float) -> bool:
+        """Whether the router was out of sight or has restarted, however quickly.
+
+        It told its uptime at some moment between question and answer, and a busy one may leave 15 s between them.
+        """
         now_s, before_s = self._clock.monotonic_s(), self._booted_at_s
         self._booted_at_s = now_s - uptime_s
-        rebooted = before_s is not None and self._booted_at_s > before_s + PULSE_S / 2
+        rebooted = before_s is not None and asked_at_s - uptime_s > before_s + PULSE_S / 2
         if rebooted:
             log.warning("router %s has restarted", self._gate.router_id, extra={"action": "router_rebooted"})
         if before_s is None or rebooted:
