@@ -9,8 +9,8 @@ Two ideas carry everything:
 2. Recovery is the ordinary path run again. Webhook, poller, button and restart call the same two functions, and the router is
    brought to the wanted state, never told to add an hour.
 
-Reading order: `identity`, `packages`, `payments`, `access` (the rules) · `sales`, `settlement`, `gate`, `reconciler`, `scheduler`
-(the story) · `visitors`, `claims`, `portal` (who is asking, and for what) · `store`, `providers`, `hotspot`, `web` (the outside) ·
-`daemon` (how it is put together). When things fail: `heartbeat` (time), `compensation` (outages), `books` and `audit` (money),
-`refunds`, `backups`, `watchdog`.
+Reading order: `identity`, `packages`, `payments`, `access` (the rules) · `sales`, `settlement`, `gate`, `drift`, `reconciler`,
+`scheduler` (the story) · `visitors`, `claims`, `portal` (who is asking, and for what) · `store`, `providers`, `hotspot`, `web`
+(the outside) · `daemon` (how it is put together). When things fail: `heartbeat` (time), `compensation` (outages), `books` and
+`audit` (money), `refunds`, `backups`, `watchdog`.
 """

@@ -9,9 +9,11 @@ import asyncio
 import os
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
 """Touched by systemd-timesyncd each time it has heeded a time server (systemd-timesyncd.service(8)). It outlives the loss of that
@@ -95,6 +97,17 @@ async def done_within(seconds: float, awaited: "Iterable[asyncio.Future[Any]]", 
     finally:
         everything.cancel()
         nap.cancel()
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, T], clock: Clock) -> T:
+    """What comes of the work. Raises TimeoutError when it takes longer; it is cancelled then."""
+    doing = asyncio.ensure_future(work)
+    try:
+        if not await done_within(seconds, [doing], clock):
+            raise TimeoutError
+        return doing.result()
+    finally:
+        doing.cancel()
 
 
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -28,19 +28,23 @@ from gateway.access import (
     plus,
 )
 from gateway.catalogue import Site
-from gateway.clock import Clock
+from gateway.clock import Clock, within
 from gateway.errors import Conflict, DeviceAbsent, GatewayError, NotStored
 from gateway.hotspot.base import Device, Hotspot, WantedAccess
 from gateway.identity import Duration, IpAddress, MacAddress
 from gateway.logs import clock_time
 from gateway.store import access as grant_rows
-from gateway.store.database import Database, Transaction
+from gateway.store.database import Database, Transaction, not_stored
 
 log = logging.getLogger(__name__)
 
 ACTIVATION_ALLOWANCE_S = 5
 """What the router's own limits allow beyond the end. They are written before the router confirms and the customer's time starts
 after it; without the allowance the second lock would close before the first."""
+
+STALL_S = 0.5
+"""How long a due grant waits for the card before its device is shut out unwritten: half of the second within which that has to be
+done (contract, bounds), and twice what a card may take for a write (facts, reliability A5)."""
 
 OVER_ALREADY = "This grant is over already"
 
@@ -188,12 +192,12 @@ class Gate:
     # ── the router ──
 
     async def _note_due(self, mac: MacAddress, grant: Grant, because: str) -> Grant:
-        """Write that the grant is due; on a disk that takes nothing its device is shut out all the same, and NotStored raised."""
+        """Write that the grant is due. Where the card takes nothing, or stalls, NotStored is raised, and its device is out."""
         try:
-            return await self._db.write(lambda tx: self._due(tx, grant, because))
-        except NotStored:
+            return await within(STALL_S, self._db.write(lambda tx: self._due(tx, grant, because)), self._clock)
+        except (NotStored, TimeoutError):
             await self._repair(mac, await self._queue(mac))
-            raise
+            raise not_stored() from None
 
     async def _show(self, mac: MacAddress, ip: IpAddress | None, queue: Sequence[Grant], now_s: float) -> Device | None:
         if not is_let_through(queue):

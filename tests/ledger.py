@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 
-from gateway.access import Grant
+from gateway.access import Grant, GrantState
 from gateway.config import OwnerConfig, RouterConfig
 from gateway.hotspot.base import RouterLogin, Way
 from gateway.identity import Duration, IpAddress, MacAddress, Money, PhoneNumber, Secret
@@ -90,6 +90,11 @@ def grant(number: int = 1, **changes: Any) -> Grant:
         updated_at_s=NOW_S,
     )
     return replace(made, **changes)
+
+
+def active(number: int = 1, **changes: Any) -> Grant:
+    """An hour that runs since now."""
+    return grant(number, **{"state": GrantState.ACTIVE, "starts_at_s": NOW_S, "ends_at_s": NOW_S + 3_600, **changes})
 
 
 def in_memory(owners: Iterable[OwnerConfig] = (OWNER,)) -> sqlite3.Connection:

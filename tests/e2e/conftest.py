@@ -15,7 +15,15 @@ T = TypeVar("T")
 
 OpenSite = Callable[..., Awaitable[World]]
 
-THREADED = {"test_webhook_path", "test_restart", "test_fault_cancel", "test_fault_disk", "test_power_cut", "test_backup"}
+THREADED = {
+    "test_webhook_path",
+    "test_restart",
+    "test_fault_cancel",
+    "test_fault_disk",
+    "test_fault_ends",
+    "test_power_cut",
+    "test_backup",
+}
 """Files whose worlds have the database's threads, as the program has them. Elsewhere they would only be waited for, by spinning:
 that is most of what a world costs, and says nothing about the rest of the daemon."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway import clock
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, SystemClock, within
+from tests.fakeclock import FakeClock
 
 
 @pytest.fixture
@@ -89,3 +90,33 @@ def test_where_nobody_names_the_boot_each_start_counts_as_one(tmp_path: Path, mo
     monkeypatch.setattr(clock, "BOOT_ID", tmp_path / "hidden by the sandbox")
     monkeypatch.delenv("BOOT_ID", raising=False)
     assert SystemClock().boot_id != SystemClock().boot_id
+
+
+async def test_work_that_is_done_in_time_gives_what_it_gives():
+    async def fail() -> None:
+        raise KeyError("its own")
+
+    hand = FakeClock()
+    assert await within(1, asyncio.sleep(0, "done"), hand) == "done"
+    with pytest.raises(KeyError, match="its own"):
+        await within(1, fail(), hand)
+
+
+async def test_work_that_takes_longer_is_cancelled():
+    ended: list[str] = []
+
+    async def for_ever() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+
+    hand = FakeClock()
+    waiting = asyncio.create_task(within(1, for_ever(), hand))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    hand.advance(1)
+    with pytest.raises(TimeoutError):
+        await waiting
+    await asyncio.sleep(0)
+    assert ended == ["cancelled"]
