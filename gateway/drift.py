@@ -18,8 +18,10 @@ class Drift:
 
     mac: MacAddress
     what: str
-    used_up: Grant | None = None
-    """The grant whose data limit the router has counted to its end."""
+    turn: Grant | None = None
+    """The grant by which the device is, or was, to pass; None where there is none."""
+    is_used_up: bool = False
+    """Whether the router has counted that grant's data limit to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +76,22 @@ def _by_device(grants: Iterable[Grant], now_s: float) -> tuple[dict[MacAddress, 
 def _difference(mac: MacAddress, queue: list[Grant], shown: list[MarkedRow], seen: Snapshot) -> Drift | None:
     if is_let_through(queue):
         return _missing(mac, queue, shown, seen)
-    return Drift(mac, "let through though logged out") if shown or mac in seen.strays else None
+    return Drift(mac, "let through though logged out", current(queue)) if shown or mac in seen.strays else None
 
 
 def _missing(mac: MacAddress, queue: list[Grant], shown: list[MarkedRow], seen: Snapshot) -> Drift | None:
     turn = current(queue)
     if len(shown) != 1:
-        return Drift(mac, "not let through" if not shown else "let through twice")
+        return Drift(mac, "not let through" if not shown else "let through twice", turn)
     row = shown[0]
     if row.used_up and row.grant_id == turn.id:
-        return Drift(mac, "data limit reached", used_up=turn)
+        return Drift(mac, "data limit reached", turn, is_used_up=True)
     if row.grant_id != turn.id:
-        return Drift(mac, "let through under another grant")
+        return Drift(mac, "let through under another grant", turn)
     if row.until_epoch_s is None or abs(row.until_epoch_s - ACTIVATION_ALLOWANCE_S - horizon_s(queue)) > ACTIVATION_ALLOWANCE_S:
-        return Drift(mac, "its end is another")
+        return Drift(mac, "its end is another", turn)
     if not row.online and mac in seen.hosts:
-        return Drift(mac, "in sight, but not online")
+        return Drift(mac, "in sight, but not online", turn)
     return None
 
 

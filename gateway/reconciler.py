@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Iterable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 from gateway.access import Grant, GrantState
 from gateway.clock import Clock
@@ -128,11 +129,13 @@ class Open:
         self._gate = gate
         self._db = db
         self.name = f"open:{gate.router_id}"
+        self._errands = Errands()
 
     async def run_once(self) -> float | None:
         """Open every owed grant, oldest first: the order in which a device's grants follow each other."""
         owed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.OWED))
-        return await _each((grant, self._gate.open(grant)) for grant in owed)
+        done = await self._errands.run(_of_grant(grant, "grant_failed", self._gate.open(grant)) for grant in owed)
+        return None if done else RETRY_S
 
 
 class Close:
@@ -143,6 +146,7 @@ class Close:
         self._db = db
         self._clock = clock
         self.name = f"close:{gate.router_id}"
+        self._errands = Errands()
         self._out: set[str] = set()
         """Grants whose devices were shut out while the disk took nothing, by id: there is nothing to do for them before it does."""
 
@@ -160,13 +164,13 @@ class Close:
         due = sorted((grant for grant in grants if grant.ends_s <= now_s or grant.state is GrantState.ENDING), key=_ends_s)
         postponed = await self._shown_longer(due) if due and in_doubt else []
         due = [grant for grant in due if grant not in postponed and grant.id not in self._out]
-        retry_s = await _each((grant, self._end(grant)) for grant in due)
+        done = await self._errands.run(_of_grant(grant, "grant_failed", self._end(grant)) for grant in due)
         if due:  # whoever waited behind one that has ended may have moved up
             grants = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE))
         handled = {grant.id for grant in (*due, *postponed)} | self._out
         waits = [grant.ends_s - self._clock.wall_s() for grant in grants if grant.id not in handled]
-        waits += [RETRY_S] * bool(postponed or self._out)
-        return min((wait for wait in (*waits, retry_s) if wait is not None), default=None)
+        waits += [RETRY_S] * bool(postponed or self._out or not done)
+        return min(waits, default=None)
 
     async def _end(self, grant: Grant) -> None:
         try:
@@ -198,6 +202,7 @@ class Compare:
         self._clock = clock
         self._watch = watch
         self.name = f"compare:{gate.router_id}"
+        self._repairs, self._claims = Errands(), Errands()
         self._booted_at_s: float | None = None
         """When the router started at the latest, in our monotonic seconds; None while it is out of sight."""
         self._compared_at_s = float("-inf")
@@ -255,12 +260,10 @@ class Compare:
 
     async def _compare(self, seen: Snapshot) -> None:
         grants, history = await self._db.read(lambda tx: self._memory(tx, seen))
-        for drift in drifts(grants, seen, history, self._clock.wall_s()):
-            log.info("router shows something else for %s: %s", drift.mac, drift.what, extra={"action": "drift"})
-            await _guarded(self._mend(drift), {"action": "repair_failed"})
-        for grant in grants:
-            if grant.state is GrantState.UNCLAIMED and await self._is_in_sight(grant, seen):
-                await _guarded(self._gate.claim(grant), {"action": "claim_failed", "payment": grant.payment_id, "grant": grant.id})
+        found = drifts(grants, seen, history, self._clock.wall_s())
+        await self._repairs.run(_of_drift(drift, self._mend(drift)) for drift in found)
+        back = [grant for grant in grants if grant.state is GrantState.UNCLAIMED and await self._is_in_sight(grant, seen)]
+        await self._claims.run(_of_grant(grant, "claim_failed", self._gate.claim(grant)) for grant in back)
 
     async def _is_in_sight(self, grant: Grant, seen: Snapshot) -> bool:
         """Whether the router sees the phone; by its address only for a while."""
@@ -277,8 +280,9 @@ class Compare:
         return live, History(strays, unknown, unconfirmed, in_doubt=rescues.is_unsettled(tx))
 
     async def _mend(self, drift: Drift) -> None:
-        if drift.used_up is not None:
-            await self._gate.end(drift.used_up, "data")
+        log.info("router shows something else for %s: %s", drift.mac, drift.what, extra={"action": "drift"})
+        if drift.turn is not None and drift.is_used_up:
+            await self._gate.end(drift.turn, "data")
         else:
             await self._gate.repair(drift.mac)
 
@@ -287,23 +291,42 @@ def _ends_s(grant: Grant) -> float:
     return grant.ends_s
 
 
-async def _each(work: Iterable[tuple[Grant, Awaitable[object]]]) -> float | None:
-    """Do the work on each grant; the seconds until what could not be done is tried again, None when all is done."""
-    retry_s: float | None = None
-    for grant, deed in work:
-        if not await _guarded(deed, {"action": "grant_failed", "payment": grant.payment_id, "grant": grant.id}):
-            retry_s = RETRY_S
-    return retry_s
+class Errand(NamedTuple):
+    """Something to be done for one device."""
+
+    what: str
+    """What is said of it where it fails."""
+    ids: dict[str, str]
+    deed: Awaitable[object]
 
 
-async def _guarded(deed: Awaitable[object], ids: dict[str, str]) -> bool:
-    """Whether it was done. One item's trouble is told and must not stop the others."""
-    try:
-        await deed
-    except Exception as fault:  # noqa: BLE001 - see above
-        _tell("not done yet", fault, ids)
-        return False
-    return True
+class Errands:
+    """The errands of one job. One that fails holds up no other, and is told of once for each trouble, not with every try."""
+
+    def __init__(self) -> None:
+        self._troubles: dict[str, str] = {}
+        """What stood in the way the last time, by errand."""
+
+    async def run(self, errands: Iterable[Errand]) -> bool:
+        """Do one after the other; whether all of them could be done."""
+        told, self._troubles = self._troubles, {}
+        for what, ids, deed in errands:
+            try:
+                await deed
+            except Exception as fault:  # noqa: BLE001 - see above
+                trouble = self._troubles[f"{what} {ids}"] = repr(fault)
+                if trouble != told.get(f"{what} {ids}"):
+                    _tell(what, fault, ids)
+        return not self._troubles
+
+
+def _of_grant(grant: Grant, action: str, deed: Awaitable[object]) -> Errand:
+    return Errand("not done yet", {"action": action, "payment": grant.payment_id, "grant": grant.id}, deed)
+
+
+def _of_drift(drift: Drift, deed: Awaitable[object]) -> Errand:
+    whose = {"payment": drift.turn.payment_id, "grant": drift.turn.id} if drift.turn else {}
+    return Errand(f"{drift.mac} is not as it should be yet, {drift.what}", {"action": "repair_failed", **whose}, deed)
 
 
 def _tell(what: str, fault: Exception, ids: dict[str, str]) -> None:

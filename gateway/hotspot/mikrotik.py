@@ -27,8 +27,10 @@ PROBE_S = 5.0
 """A router that takes longer for the cheapest question is not one to sell on now: purchases for it are refused within 15 s
 (contract, bounds)."""
 
+LACKS_RIGHT = "its API user lacks a right: the group needs the policies api, read and write"
+
 REFUSALS = (
-    ("not enough permissions", "its API user lacks a right: the group needs the policies api, read and write"),
+    ("not enough permissions", LACKS_RIGHT),
     ("license", "its licence allows no more hotspot users at the same time"),
     ("session limit", "its licence allows no more hotspot users at the same time"),
     ("no more sessions", "the user is logged in on as many devices as its profile allows"),
@@ -141,7 +143,9 @@ class MikrotikHotspot:
 
     @contextmanager
     def _changes(self) -> Iterator[None]:
-        """`_refusals` of what changes something on the router: one for want of rights is the next one's as well."""
+        """`_refusals` of what changes something on the router: one for want of rights is the next one's as well, and not asked."""
+        if not self._rights.suffice:
+            raise RouterRefused(f"router {self._login.name}: {LACKS_RIGHT}")
         with self._refusals():
             try:
                 yield

@@ -1,4 +1,4 @@
-"""Whose time is over is out in time, whatever the card does, and the router is not worn out by a card that takes nothing."""
+"""Whose time is over is out in time, whatever the card does; and what cannot be done now is not tried at the router's expense."""
 
 import threading
 from collections import Counter
@@ -15,8 +15,10 @@ from gateway.hotspot.link import Link
 from gateway.reconciler import RETRY_S
 from gateway.simulators.intasend import Outcome
 from gateway.simulators.phones import SimulatedPhone
+from gateway.simulators.routeros import ALL_POLICIES
 from tests.disk import Disk, observed
 from tests.e2e.test_fault_disk import fill, heal
+from tests.e2e.test_fault_router import set_rights
 from tests.e2e.world import World
 
 CROWD = 10
@@ -87,6 +89,24 @@ async def test_on_a_full_disk_everybody_who_is_due_is_shut_out_and_then_left_alo
 
     heal(disk)
     await world.pass_time(WATCH_S + RETRY_S)
+    assert {grant.state for grant in await world.grants()} == {GrantState.ENDED}
+
+
+async def test_a_router_that_takes_no_change_is_not_knocked_at_all_night(
+    world: World, sentences: Counter[str], caplog: pytest.LogCaptureFixture
+):
+    crowd = await sell_two_minutes(world, CROWD)
+    set_rights(world.router, ALL_POLICIES - {"write"}, at_once=True)
+    await world.pass_time(125)
+    sentences.clear()
+    caplog.clear()
+    await world.pass_time(60)
+    assert sum(sentences.values()) < 60, "more than the pulse and the comparison ask"
+    assert [vars(record)["action"] for record in caplog.records if vars(record).get("grant")] == []
+
+    set_rights(world.router, ALL_POLICIES, at_once=True)
+    await world.pass_time(15)
+    assert not [phone.name for phone in crowd if phone.online]
     assert {grant.state for grant in await world.grants()} == {GrantState.ENDED}
 
 

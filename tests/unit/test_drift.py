@@ -99,12 +99,12 @@ def test_a_device_whose_time_has_moved_is_found_and_the_one_that_is_owed_it_left
 
 def test_a_data_limit_that_is_reached_ends_the_grant_whose_turn_it_is():
     one = active()
-    assert found([one], snapshot(row(used_up=True, online=False))) == [Drift(MAC, "data limit reached", used_up=one)]
+    assert found([one], snapshot(row(used_up=True, online=False))) == [Drift(MAC, "data limit reached", one, is_used_up=True)]
 
 
 def test_a_data_limit_of_another_grant_ends_nothing():
     (drift,) = found([active()], snapshot(row(2, used_up=True)))
-    assert drift.used_up is None
+    assert not drift.is_used_up
 
 
 def test_a_row_without_a_grant_is_found():

@@ -87,6 +87,15 @@ async def test_one_device_that_cannot_be_let_through_holds_up_no_other_and_is_tr
     assert await post.state(1) is GrantState.ACTIVE
 
 
+async def test_a_trouble_is_told_once_and_again_when_it_is_another(post: Post, caplog):
+    await post.sold(grant(1))
+    for trouble in ("no such command", "no such command", "its licence is full", "its licence is full"):
+        post.hotspot.faults[MAC] = RouterRefused(trouble)
+        assert await post.open.run_once() == RETRY_S
+    told = [(record.getMessage(), vars(record)["payment"]) for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [("not done yet: no such command", "payment-1"), ("not done yet: its licence is full", "payment-1")]
+
+
 async def test_nobody_owed_is_nothing_to_do(post: Post):
     await post.sold(active(1), grant(2, state=GrantState.UNCLAIMED))
     assert await post.open.run_once() is None
@@ -228,11 +237,15 @@ async def test_a_router_that_is_down_from_the_start_is_told_once(post: Post, cap
     assert [record.__dict__["action"] for record in caplog.records] == ["router_unreachable"]
 
 
-async def test_a_repair_that_fails_holds_up_no_other(post: Post):
+async def test_a_repair_that_fails_holds_up_no_other_and_is_told_once_by_its_payment(post: Post, caplog):
     await post.sold(active(1), active(2, mac=OTHER_MAC))
-    post.hotspot.faults[MAC] = RouterRefused("no")
+    post.hotspot.faults[MAC] = RouterRefused("its licence is full")
     assert await post.compare.run_once() == PULSE_S
+    await post.pass_time(PULSE_S)
     assert post.hotspot.deeds == [("authorize", OTHER_MAC)]
+    (told,) = [record for record in caplog.records if vars(record).get("action") == "repair_failed"]
+    assert (told.levelname, vars(told)["payment"], vars(told)["grant"]) == ("WARNING", "payment-1", "grant-1")
+    assert told.getMessage() == f"{MAC} is not as it should be yet, not let through: its licence is full"
 
 
 async def test_a_phone_that_paid_and_is_in_sight_again_is_owed_its_time(post: Post):
