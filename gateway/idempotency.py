@@ -71,7 +71,7 @@ class Idempotency:
             raise  # the key goes on standing for the payment: the next request learns what became of it
         except GatewayError as fault:
             refusal = voice.of_fault(fault) if fault.code in _LASTING else None
-            await self._db.write(lambda tx: self._keep(tx, claim, refusal) if refusal else key_rows.release(tx, claim))
+            await self._db.write(lambda tx: self._keep(tx, claim, refusal) if refusal else self._release(tx, claim))
             raise
         await self._db.write(lambda tx: self._keep(tx, claim, answer))
         return answer
@@ -79,6 +79,12 @@ class Idempotency:
     def _find(self, tx: Transaction, claim: Claim) -> tuple[Kept, Payment] | None:
         kept = key_rows.find(tx, claim, self._clock.wall_s() - KEEP_S)
         return (kept, payment_rows.get(tx, kept.payment_id)) if kept else None
+
+    def _release(self, tx: Transaction, claim: Claim) -> None:
+        """Give the key back, but for one whose payment goes on: a disk that did not take the answer to a push has not undone it."""
+        found = self._find(tx, claim)
+        if found is not None and found[1].state is PaymentState.REFUSED:
+            key_rows.release(tx, claim)
 
     def _keep(self, tx: Transaction, claim: Claim, answer: Answer) -> None:
         key_rows.keep(tx, claim, answer.status, answer.body)

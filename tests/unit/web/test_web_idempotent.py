@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from gateway.payments import PaymentState
-from gateway.simulators.intasend import Endpoint, fails_with
+from gateway.errors import NotStored
+from gateway.payments import PUSH_OPEN_S, PaymentState
+from gateway.simulators.intasend import Endpoint, Outcome, fails_with
 from tests.e2e.conftest import OpenSite
 from tests.e2e.world import World
 from tests.unit.web.requests import INITIATE, Answer, Send, purchase, sender, with_stranger
@@ -116,6 +117,26 @@ async def test_a_refusal_that_says_not_now_gives_its_key_back(world: World):
     later = await press(world, package_id=1, amount="5")
 
     assert (busy.status, later.status, is_replay(later)) == (409, 201, False)
+
+
+async def test_a_push_whose_answer_could_not_be_stored_keeps_its_key(world: World, monkeypatch: pytest.MonkeyPatch):
+    """The card takes nothing for a moment: a prompt is on the phone, and the key stands for it."""
+    write, refused = world.running.db.write, []
+
+    async def write_but_once(work: Any) -> Any:
+        if world.intasend.pushes and not refused:
+            refused.append(work)
+            raise NotStored("full")
+        return await write(work)
+
+    monkeypatch.setattr(world.running.db, "write", write_but_once)
+    world.intasend.script("254712345678", Outcome.STUCK)
+    first = await press(world)
+    await world.pass_time(PUSH_OPEN_S + 60, 30)
+    again = await press(world)
+
+    assert (first.status, len(refused)) == (503, 1)
+    assert (again.status, is_replay(again), len(world.intasend.pushes)) == (201, True, 1)
 
 
 async def test_what_the_provider_refused_is_answered_again_and_not_sent_again(world: World):
