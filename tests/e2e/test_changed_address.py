@@ -47,10 +47,13 @@ async def test_a_phone_whose_address_changes_while_it_is_online_is_online_again_
         await world.pass_time_until(lambda: world.amina.online, within_s=NOTICED_S)
 
 
-async def test_two_phones_that_swap_their_addresses_keep_what_each_has_bought(tmp_path: Path):
-    async with World(tmp_path) as world:
+@ways
+async def test_two_phones_that_swap_their_addresses_keep_what_each_has_bought(tmp_path: Path, way: str):
+    """Each at the other's address at the same moment: who bought two minutes has two minutes, and the other the hour."""
+    async with World(tmp_path, way=way) as world:
         await world.start()
-        await world.buy(world.amina, 2)
+        hour = await world.buy(world.amina)
+        two_minutes = await world.buy(world.otieno, 1, "5")
         await world.pass_time(30)
         first, second = world.amina.ip, world.otieno.ip
         world.amina.leave()
@@ -58,5 +61,13 @@ async def test_two_phones_that_swap_their_addresses_keep_what_each_has_bought(tm
         world.amina.ip, world.otieno.ip = second, first
         world.amina.join()
         world.otieno.join()
-        await world.pass_time_until(lambda: world.amina.online, within_s=NOTICED_S)
-        assert not world.otieno.online
+        await world.pass_time_until(lambda: world.amina.online and world.otieno.online, within_s=NOTICED_S)
+        ends_s = [grant.ends_s for payment_id in (two_minutes, hour) if (grant := await world.grant(payment_id))]
+        await world.pass_time(ends_s[0] - world.clock.wall_s() - 1)
+        assert (world.amina.online, world.otieno.online) == (True, True)
+        await world.pass_time(1)
+        assert (world.amina.online, world.otieno.online) == (True, False)
+        await world.pass_time(ends_s[1] - world.clock.wall_s() - 1, 60)
+        assert (world.amina.online, world.otieno.online) == (True, False)
+        await world.pass_time(1)
+        assert not world.amina.online

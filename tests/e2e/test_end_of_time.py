@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.access import GrantState
+from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.profiles import KEEPALIVE_S
 from tests.e2e.conftest import OpenSite
 from tests.e2e.rows import ours, traces
@@ -86,11 +87,12 @@ async def test_a_phone_with_another_address_is_online_again_when_the_router_has_
 
 
 async def test_the_router_shuts_the_phone_out_by_itself_when_the_gateway_is_dead(world: World):
-    await world.buy(world.amina, package_id=1, amount="5")
+    ends_s = await _end_of(world, await world.buy(world.amina, package_id=1, amount="5"))
     await world.stop()
 
-    await world.pass_time(130)
-
+    await world.pass_time(ends_s - world.clock.wall_s())
+    assert world.amina.online
+    await world.pass_time(ACTIVATION_ALLOWANCE_S + 1)
     assert not world.amina.online
 
 

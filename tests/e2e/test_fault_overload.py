@@ -108,6 +108,27 @@ async def test_hundreds_of_phones_at_once_are_served_or_told_to_wait_and_nothing
     assert len(asyncio.all_tasks()) <= tasks + 10
 
 
+async def test_whoever_presses_pay_when_the_uplink_is_back_is_served_or_told_to_wait(world: World):
+    """An hour without it, in which people tried: the circuit is open, and all timers have run out."""
+    crowd = Crowd(world, PHONES // 4)
+    world.intasend.faults.always(Endpoint.ANY, reset_before)
+    before = await crowd.press_pay()
+    assert {status for status, _ in before} <= {201, 429, 503}  # an answer that was lost may have been a prompt: 201, and looked up
+    await world.pass_time(3_600, 10)
+    world.intasend.faults.clear()
+    for _ in range(3):  # the first is let through to find out; whoever was told to wait presses again
+        answers = await crowd.press_pay()
+        assert {status for status, _ in answers} <= {200, 201, 409, 429, 503}
+        assert all(1 <= (wait_s or 0) <= OWNER.within_s for status, wait_s in answers if status in {429, 503})
+        await world.pass_time(5)
+        crowd.enter_pins()
+        await world.pass_time(30)
+    assert len(await world.grants(GrantState.ACTIVE)) >= OWNER.count
+    references = [push.order.api_ref for push in world.intasend.pushes]
+    assert len(references) == len(set(references))
+    assert not world.running.scheduler._in_hand
+
+
 async def test_after_an_outage_the_provider_is_asked_about_everybody_and_not_in_one_burst(world: World):
     crowd, asked_at_s = Crowd(world, UNDECIDED), []
 

@@ -68,6 +68,26 @@ async def test_a_phone_that_changed_its_mac_has_what_is_left_to_the_second(open_
 
 
 @WAYS
+async def test_a_phone_whose_mac_changes_between_pay_and_pin_takes_its_time_with_the_receipt(open_site: OpenSite, way: str):
+    world = await open_site(way=way)
+    payment_id = await world.ask(world.amina)
+    world.router.leave(world.amina.mac)
+    wanjiku = world.guest()  # the same phone by another address: the router has not seen it before
+    world.amina.enter_pin()
+    await world.pass_time(20)
+    grant = await world.grant(payment_id)
+    assert grant is not None
+    assert not wanjiku.online
+
+    await claim(world, wanjiku, await receipt_of(world, payment_id))
+    await world.pass_time_until(lambda: wanjiku.online, within_s=SOON_S)
+    opened = await again(world, grant)
+    assert opened.used_s + opened.ends_s - (opened.starts_at_s or 0) == 3_600
+    assert opened.used_s <= 20
+    assert len(world.intasend.pushes) == 1
+
+
+@WAYS
 async def test_the_old_device_is_out_while_it_is_online_and_stays_out(open_site: OpenSite, way: str):
     world = await open_site(way=way)
     _, receipt = await bought(world)

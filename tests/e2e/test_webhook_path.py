@@ -17,6 +17,8 @@ CHALLENGE = "demo-challenge-0123456789"
 BETWEEN_POLLS_S = 21
 """With the two seconds until the prompt: the poller asked 20 s after the push and asks again at 30 s."""
 
+LATE_S = 600
+
 
 @pytest.fixture
 async def hooked(open_site: OpenSite) -> World:
@@ -55,6 +57,17 @@ async def test_a_webhook_that_comes_five_times_grants_once(hooked: World):
     story = await hooked.story(payment_id)
     assert story.count("payment.complete") == story.count("grant.owed") == story.count("grant.confirm") == 1
     assert len(await hooked.grants()) == 1
+
+
+async def test_a_webhook_that_comes_ten_minutes_late_finds_everything_done(hooked: World):
+    hooked.intasend.webhooks.delay_s = LATE_S
+    payment_id = await hooked.buy(hooked.amina)
+    before, grants = await hooked.payment(payment_id), await hooked.grants()
+    await hooked.pass_time(LATE_S + 10, 10)
+
+    assert [a.body["state"] for a in hooked.intasend.webhooks.attempts if a.accepted][-1] == "COMPLETE"
+    assert (await hooked.payment(payment_id), await hooked.grants()) == (before, grants)
+    assert len(hooked.intasend.pushes) == 1
 
 
 async def test_webhooks_in_the_wrong_order_lose_nothing(hooked: World):
