@@ -121,7 +121,8 @@ async def test_a_refusal_that_says_not_now_gives_its_key_back(world: World):
 
 async def test_a_push_whose_answer_could_not_be_stored_keeps_its_key(world: World, monkeypatch: pytest.MonkeyPatch):
     """The card takes nothing for a moment: a prompt is on the phone, and the key stands for it."""
-    write, refused = world.running.db.write, []
+    write = world.running.db.write
+    refused: list[object] = []
 
     async def write_but_once(work: Any) -> Any:
         if world.intasend.pushes and not refused:
