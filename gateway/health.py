@@ -30,21 +30,25 @@ class Report:
     """How many payments are, or were, owed back, by where that stands."""
     given_back_s: float = 0.0
     """All the time that was ever given back after outages, in seconds."""
+    in_doubt: bool = False
+    """Whether nothing is sold by anybody before IntaSend's invoices were read again, after a damaged card."""
 
     @property
     def ready(self) -> bool:
-        """Whether something can be sold: the database takes writes, and at least one router answers.
+        """Whether something can be sold: the database takes writes, the books are in order, and at least one router answers.
 
         A provider that is down is named and changes nothing here: an uplink's outage must not have the gateway restarted, whose
         customers are online without it.
         """
-        return self.database_writable and (not self.routers or any(up for _, up in self.routers.values()))
+        answered = not self.routers or any(up for _, up in self.routers.values())
+        return self.database_writable and not self.in_doubt and answered
 
     def as_json(self) -> dict[str, Any]:
         """For `/readyz`."""
         return {
             "ready": self.ready,
             "database": "ok" if self.database_writable else "not writable",
+            "books": "being put in order after a damaged card" if self.in_doubt else "ok",
             "clock": self.clock_complaint or "ok",
             "routers": [{"id": key, "name": name, "reachable": up} for key, (name, up) in self.routers.items()],
             "providers": [{"owner": owner_id, "circuit": circuit.value} for owner_id, circuit in self.circuits.items()],
@@ -65,10 +69,16 @@ class Health:
         """What keeps the gateway from selling anything to anybody, as far as its last write knows."""
         return None if self._db.takes_writes else not_stored()
 
-    async def report(self) -> Report:
+    async def examine(self) -> Report:
         """How things stand now. The database is tried by writing to it."""
+        await self._db.is_writable()
+        return await self.report()
+
+    async def report(self) -> Report:
+        """How things stand as far as it is known: nothing is written, for whoever asks every few seconds wears the card."""
+        providers = self._site.providers
         return Report(
-            database_writable=await self._db.is_writable(),
+            database_writable=self._db.takes_writes,
             clock_complaint=self._heartbeat.complaint,
             routers={
                 key: (router.name, self._site.hotspots[key].reachable if key in self._site.hotspots else None)
@@ -76,12 +86,11 @@ class Health:
             },
             grants=await self._db.read(grant_rows.counts),
             circuits={
-                owner_id: provider.circuit
-                for owner_id, provider in self._site.providers.items()
-                if not isinstance(provider, GatewayError)
+                owner_id: provider.circuit for owner_id, provider in providers.items() if not isinstance(provider, GatewayError)
             },
             debts=await self._db.read(debt_rows.counts),
             given_back_s=await self._db.read(outage_rows.given_back_s),
+            in_doubt=bool(providers) and self._site.in_doubt >= providers.keys(),
         )
 
     def metrics(self, report: Report) -> Metrics:
@@ -89,5 +98,6 @@ class Health:
         routers = {key: bool(up) for key, (_, up) in report.routers.items()}
         trusted = report.clock_complaint is None
         self._metrics.show(routers=routers, clock_trusted=trusted, grants=report.grants, circuits=report.circuits)
+        self._metrics.show_database(writable=report.database_writable)
         self._metrics.show_what_is_owed(report.debts, report.given_back_s)
         return self._metrics

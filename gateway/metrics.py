@@ -22,6 +22,9 @@ class Metrics(logging.Handler):
         self._actions = Counter("hotspot_gateway_actions", "What happened, by the log's action", ["action"], registry=registry)
         self._router_up = Gauge("hotspot_gateway_router_up", "1 when the router answered last", ["router"], registry=registry)
         self._clock_trusted = Gauge("hotspot_gateway_clock_trusted", "1 when the wall clock may be believed", registry=registry)
+        self._database_writable = Gauge(
+            "hotspot_gateway_database_writable", "1 when the disk took the last write: nothing is sold otherwise", registry=registry
+        )
         self._grants = Gauge("hotspot_gateway_grants", "Access grants that are not over, by state", ["state"], registry=registry)
 
         self._circuits = Gauge(
@@ -64,6 +67,10 @@ class Metrics(logging.Handler):
         self._circuits.clear()
         for owner_id, circuit in circuits.items():
             self._circuits.labels(str(owner_id)).set(_FIGURES[circuit])
+
+    def show_database(self, *, writable: bool) -> None:
+        """Set the gauge of the disk."""
+        self._database_writable.set(writable)
 
     def show_what_is_owed(self, debts: Mapping[str, int], given_back_s: float) -> None:
         """Set the gauges of what customers are, or were, owed: money by its status, and time."""

@@ -18,7 +18,7 @@ async def live(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Whether the gateway can sell, each condition named; 503 when one of them fails."""
     _only_for_operators(request)
-    report = await services(request).health.report()
+    report = await services(request).health.examine()
     return web.json_response(report.as_json(), status=HTTPStatus.OK if report.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 
 from gateway.catalogue import Catalogue, Owner, Router, Site
 from gateway.debts import DebtState
+from gateway.errors import Unavailable
 from gateway.health import Health, Report
 from gateway.heartbeat import Heartbeat
 from gateway.metrics import Metrics
@@ -39,8 +40,8 @@ class Ward:
         self.hotspot = FakeHotspot()
         self.heartbeat = Heartbeat(db, self.clock)
         routers = [Router(1, 1, LOGIN, {}), Router(2, 1, LOGIN, {})]
-        site = Site(Catalogue([Owner(1, "njeri", "Njeri", "k")], routers), {}, {1: self.hotspot})
-        self.health = Health(site, db, self.heartbeat, Metrics())
+        self.site = Site(Catalogue([Owner(1, "njeri", "Njeri", "k")], routers), {}, {1: self.hotspot})
+        self.health = Health(self.site, db, self.heartbeat, Metrics())
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,7 @@ def test_a_report_names_each_condition():
     assert said.as_json() == {
         "ready": True,
         "database": "ok",
+        "books": "ok",
         "clock": "ok",
         "routers": [{"id": 1, "name": "Kiosk", "reachable": True}, {"id": 2, "name": "Market", "reachable": None}],
         "providers": [{"owner": 1, "circuit": "half_open"}],
@@ -103,7 +105,7 @@ async def test_a_report_is_made_anew_each_time(db: Database):
     ward.hotspot.reachable = False
     ward.clock.step_wall(-60)
     await db._writer.run(lambda tx: tx.execute("PRAGMA query_only = ON"))
-    made = await ward.health.report()
+    made = await ward.health.examine()
     assert (made.database_writable, made.routers[1], made.ready) == (False, ("Kiosk", False), False)
     assert "behind" in str(made.clock_complaint)
 
@@ -114,3 +116,29 @@ async def test_a_report_with_grants_and_routers_shows_in_the_metrics(db: Databas
     assert 'hotspot_gateway_router_up{router="1"} 1.0' in text
     assert 'hotspot_gateway_router_up{router="2"} 0.0' in text
     assert 'hotspot_gateway_grants{state="owed"} 0.0' in text
+
+
+async def test_who_reads_the_figures_every_few_seconds_costs_the_card_nothing(db: Database):
+    ward, commits = Ward(db), db.commits
+    await ward.health.report()
+    assert db.commits == commits
+    await ward.health.examine()
+    assert db.commits == commits + 1
+
+
+async def test_a_disk_that_took_no_write_shows_in_the_metrics(db: Database):
+    ward = Ward(db)
+    await db._writer.run(lambda tx: tx.execute("PRAGMA query_only = ON"))
+    await ward.health.examine()
+    text = generate_latest(ward.health.metrics(await ward.health.report()).registry).decode()
+    assert "hotspot_gateway_database_writable 0.0" in text
+
+
+async def test_while_the_books_are_in_doubt_nothing_can_be_sold_and_that_is_said(db: Database):
+    ward = Ward(db)
+    ward.site.providers = {1: Unavailable("no keys"), 2: Unavailable("no keys")}
+    ward.site.in_doubt = {1}
+    assert (await ward.health.report()).ready
+    ward.site.in_doubt = {1, 2}
+    made = await ward.health.report()
+    assert (made.ready, made.as_json()["books"]) == (False, "being put in order after a damaged card")

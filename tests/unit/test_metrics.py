@@ -56,11 +56,13 @@ def test_no_label_is_made_of_an_id(metrics: Metrics, log: logging.Logger):
 
 def test_the_gauges_show_how_things_stand_now(metrics: Metrics):
     metrics.show(routers={1: True, 2: False}, clock_trusted=True, grants={"owed": 3, "active": 0}, circuits={1: Circuit.OPEN})
+    metrics.show_database(writable=True)
     metrics.show_what_is_owed({"due": 1}, 3_000.0)
     assert {name: value for name, value in shown(metrics).items() if "actions" not in name} == {
         'hotspot_gateway_router_up{router="1"}': 1,
         'hotspot_gateway_router_up{router="2"}': 0,
         "hotspot_gateway_clock_trusted": 1,
+        "hotspot_gateway_database_writable": 1,
         'hotspot_gateway_grants{state="owed"}': 3,
         'hotspot_gateway_grants{state="active"}': 0,
         'hotspot_gateway_provider_circuit{owner="1"}': 2,
