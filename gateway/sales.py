@@ -94,6 +94,10 @@ class Admitted:
     room: int | None = None
     """How many more devices the router could let through when it was last asked; None for no limit."""
 
+    def at(self, now_s: float) -> "Admitted":
+        """The same, recorded at that moment."""
+        return replace(self, draft=replace(self.draft, created_at_s=now_s, updated_at_s=now_s))
+
 
 class Sales:
     """The flows of buying, one public verb each."""
@@ -153,7 +157,8 @@ class Sales:
         these refusals are recorded, too.
         """
         try:
-            return await self._db.write(lambda tx: _claim(tx, sale))
+            # Stamped in there: the clock may step while this waits for its turn.
+            return await self._db.write(lambda tx: _claim(tx, sale.at(self._clock.wall_s())))
         except (TooMany, Unavailable) as refusal:
             raise await self._refused(sale.draft, refusal, sale.claim) from None
 

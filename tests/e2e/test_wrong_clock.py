@@ -1,11 +1,14 @@
 """A machine's clock that is wrong, and set, at any moment: what was bought is what is served, to the second or stated otherwise."""
 
+from typing import Any
+
 import pytest
 
 from gateway.access import GrantState
 from gateway.payments import PaymentState
 from gateway.simulators.intasend import Outcome
 from gateway.simulators.phones import SimulatedPhone
+from gateway.store.database import Work
 from tests.e2e.world import World
 
 HOUR_S = 3_600
@@ -181,6 +184,29 @@ async def test_a_step_during_an_open_push_leads_to_no_second_prompt(world: World
     await world.initiate(world.amina)
     await world.pass_time(5)
 
+    assert len(world.intasend.pushes) == 1
+
+
+@STEPS
+async def test_a_tap_in_the_moment_of_a_step_leads_to_no_second_prompt(
+    world: World, step_s: float, monkeypatch: pytest.MonkeyPatch
+):
+    """The step is committed between the tap and its payment."""
+    write = world.running.db.write
+
+    async def step_first(work: Work[Any]) -> Any:
+        if work.__qualname__.startswith("Sales.record") and not world.clock.synchronised_at_s():
+            world.clock.synchronise(ahead_s=step_s)
+            await world.running.heartbeat.run_once()
+        return await write(work)
+
+    monkeypatch.setattr(world.running.db, "write", step_first)
+    status, first = await world.initiate(world.amina)
+    again, second = await world.initiate(world.amina)
+
+    assert (status, again, first["payment"]["id"]) == (201, 200, second["payment"]["id"])
+    payment = await world.payment(first["payment"]["id"])
+    assert abs(world.running.heartbeat.wall_s() - payment.created_at_s) < 10
     assert len(world.intasend.pushes) == 1
 
 
