@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.access import GrantState
 from gateway.web import app
 from gateway.web.services import Services
 from tests.e2e.portal import PortalWorld
@@ -164,3 +165,43 @@ async def test_a_page_cancelled_anywhere_leaves_nothing_open(site: PortalWorld, 
 
     assert await cut_everywhere(site, cutter, path, send) > 0
     assert len(site.intasend.pushes) == (path == "/portal/buy")
+
+
+async def test_a_link_cancelled_anywhere_is_made_once(site: PortalWorld, cutter: Cutter):
+    made = 0
+
+    async def make() -> None:
+        nonlocal made
+        body = {"router_id": 1, "package_id": 1, "phone_number": "0712345678", "amount": "5"}
+        headers = {"X-Public-Key": "c1eb9fed9dabc57f61d56c26ef3870ae", "Idempotency-Key": f"link {made}"}
+        for _ in range(2):  # the first is cut off, and asked for again
+            async with site.http.post(f"{site.url}/payments/intasend/create-link/", json=body, headers=headers) as response:
+                status = response.status
+            cutter.path = ""
+            await site.pass_time(3)
+        made += 1
+        assert (status, len(site.intasend.links)) == (201, made)
+
+    assert await cut_everywhere(site, cutter, "/create-link/", make) > 0
+
+
+@pytest.mark.parametrize(("verb", "body"), [("revoke", None), ("extend", {"duration": "30m"})])
+async def test_an_owners_change_cancelled_anywhere_is_whole_or_nothing(
+    site: PortalWorld, cutter: Cutter, verb: str, body: dict[str, str] | None
+):
+    owner = await site.login()
+
+    async def change() -> None:
+        grant = await site.grant(await site.buy(site.otieno, package_id=1, amount="5"))
+        assert grant is not None
+        async with site.http.post(f"{site.url}/grants/{grant.id}/{verb}/", json=body, headers=owner):
+            pass
+        cutter.path = ""
+        await site.pass_time(35)  # the comparison
+        after = await site.grant(grant.payment_id)
+        assert after is not None
+        assert site.otieno.online is (after.state is GrantState.ACTIVE)
+        if after.state is GrantState.ACTIVE:
+            await site.running.gate(1).revoke(after)
+
+    assert await cut_everywhere(site, cutter, f"/{verb}/", change) > 0
