@@ -8,7 +8,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gateway.errors import Internal
@@ -23,7 +23,6 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 """The same for each file."""
 
-_LOCK_FILE = "lock"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -31,17 +30,19 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 def sole_use_of(data_dir: Path) -> Iterator[Path]:
     """The data directory, held by this process alone: two daemons on one database would charge twice.
 
-    What others could read is closed to them. Raises Internal when the directory cannot be used, is shared with others, or is held.
+    The folder itself is locked (flock(2)): a file could be deleted by somebody who takes it for a leftover. What others could read
+    is closed to them. Raises Internal when the directory cannot be used, is shared with others, or is held.
     """
     try:
         data_dir.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         _close_to_others(data_dir)
-        lock = private(data_dir / _LOCK_FILE).open("w")
+        held = os.open(data_dir, os.O_RDONLY)
     except OSError as fault:
         raise Internal(f"server.data_dir: {data_dir} cannot be used: {fault.strerror}") from None
-    with lock:
+    with ExitStack() as stack:
+        stack.callback(os.close, held)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise Internal(f"server.data_dir: another gateway is running on {data_dir}: stop it first") from None
         yield data_dir

@@ -18,7 +18,7 @@ def test_a_new_folder_and_what_is_made_in_it_are_for_one_user(tmp_path: Path):
     with sole_use_of(tmp_path / "a" / "data") as data_dir:
         made = private(data_dir / "gateway.db")
         assert mode(data_dir) == 0o700
-        assert {mode(path) for path in (made, data_dir / "lock")} == {0o600}
+        assert mode(made) == 0o600
 
 
 def test_what_others_could_read_is_closed_to_them_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -73,6 +73,14 @@ def test_the_folder_is_used_by_one_process_at_a_time(tmp_path: Path):
         sole_use_of(tmp_path).__enter__()
     with sole_use_of(tmp_path):
         pass
+
+
+def test_nobody_can_open_the_lock_by_tidying_up(tmp_path: Path):
+    with sole_use_of(tmp_path):
+        for leftover in tmp_path.iterdir():
+            leftover.unlink()
+        with pytest.raises(Internal, match="another gateway"):
+            sole_use_of(tmp_path).__enter__()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path):
