@@ -64,21 +64,39 @@ class Backups:
 async def open_sound(data_dir: Path, clock: Clock) -> Database:
     """Open the data directory's database, after a damaged one was moved aside and the newest backup took its place.
 
-    Raises Internal when the database cannot be used; OSError for a disk that takes nothing.
+    Raises Internal when the database cannot be used, or nothing can take its place; OSError for a disk that takes nothing.
     """
-    path, folder = data_dir / DATABASE_FILE, data_dir / backups.FOLDER
-    rescue = backups.rescue(path, folder, clock.wall_s())
-    db = await Database.open(private(path), folder)
-    if rescue is not None:
+    path, folder, now_s = data_dir / DATABASE_FILE, data_dir / backups.FOLDER, clock.wall_s()
+    verdict = backups.loss(path, folder)
+    if verdict is not None:
+        rescue = Rescue(verdict, backups.aside_for(path, "damaged", now_s), backups.newest_sound(folder))
+        await _carry_out(rescue, path, now_s)
         _tell(rescue)
-        await db.write(lambda tx: rescues.note(tx, rescue, clock.wall_s()))
-    return db
+    return await Database.open(private(path), folder)
+
+
+async def _carry_out(rescue: Rescue, path: Path, at_s: float) -> None:
+    """Prepare what takes the database's place, with the note that something may be missing in it, and only then swap.
+
+    What fails here, a full disk or a power cut, leaves everything as it was, or a database that is gone: never one on which is sold
+    as if nothing was missing. Raises Internal.
+    """
+    try:
+        with backups.draft_of(path, rescue.restored_from) as draft:
+            db = await Database.open(draft)
+            try:
+                await db.write(lambda tx: rescues.note(tx, rescue, at_s))
+            finally:
+                await db.close()
+            backups.swap(draft, path, rescue.moved_to)
+    except (GatewayError, sqlite3.Error, OSError) as fault:
+        raise Internal(f"nothing could take the place of {path} ({rescue.verdict}): {fault}") from None
 
 
 def _tell(rescue: Rescue) -> None:
     instead = f"restored from {rescue.restored_from.name}" if rescue.restored_from else "there is no backup: it begins anew"
     log.critical(
-        "the database was damaged (%s): moved to %s, %s; what is missing is read again from IntaSend and the routers",
+        "the database cannot be used (%s): what was there is in %s, %s; the rest is read again from IntaSend and the routers",
         rescue.verdict,
         rescue.moved_to,
         instead,
@@ -102,18 +120,16 @@ async def back_up(config: Config, clock: Clock) -> str:
 async def restore(config: Config, wanted: str, clock: Clock) -> str:
     """Put a backup (a path, a name, or `newest`) in the database's place; what was done, for the operator.
 
-    Raises Internal while a gateway runs, and for a backup that is not sound or too new; NotFound when there is none of that name.
+    Raises Internal while a gateway runs, for a backup that is not sound or too new, and for a disk that does not take it: then
+    nothing has changed. NotFound when there is none of that name.
     """
     with sole_use_of(config.server.data_dir) as data_dir:
         path, folder, now_s = data_dir / DATABASE_FILE, data_dir / backups.FOLDER, clock.wall_s()
         backup = backups.chosen(folder, wanted)
-        aside = backups.move_aside(path, f"replaced-{backups.daily_label(now_s)}")
-        backups.put_in_place(backup, path)
-        db = await Database.open(private(path))
-        try:
-            await db.write(lambda tx: rescues.note(tx, Rescue("restored by the operator", aside, backup), now_s))
-        finally:
-            await db.close()
+        if path.exists() and backup.samefile(path):
+            raise Internal(f"{path} is the database itself: choose a backup")
+        aside = backups.aside_for(path, "replaced", now_s)
+        await _carry_out(Rescue("restored by the operator", aside, backup), path, now_s)
     return (
         f"restored from {backup}\nWhat was there is kept in {aside}.\n"
         "Start the gateway: it reads from IntaSend and the routers what the backup does not know, and sells when that is done."

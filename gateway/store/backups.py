@@ -4,12 +4,12 @@ Owns the folder of backups, and what happens to a database that is found damaged
 would be neither the old state nor the new one (facts, reliability A5). The keys that open the secrets in a backup are not in it.
 """
 
+import itertools
 import os
 import re
-import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,12 @@ FOLDER_MODE = 0o700
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """What SQLite says when a page is not what was written."""
 
+SOUND = "ok"
+"""The verdict on a file that may be a database of ours."""
+NOTHING = "nothing of a gateway is in it"
+"""The verdict on one that no migration ever touched."""
+
+_ASIDE = "*ed-*T*Z*"  # damaged-…, replaced-…
 _LOGS = ("-wal", "-shm", "-journal")
 _DAILY = re.compile(r"gateway-\d{8}T\d{6}Z\.db")
 _NAME = re.compile(r"gateway-.+\.db")
@@ -37,12 +43,12 @@ _NAME = re.compile(r"gateway-.+\.db")
 
 @dataclass(frozen=True, slots=True)
 class Rescue:
-    """What was done about a damaged database."""
+    """What is done about a database that is lost, or that the operator takes back."""
 
     verdict: str
-    """What SQLite says of it."""
+    """Why: what SQLite says of it, or that it was wanted."""
     moved_to: Path
-    """The folder in which it lies now, for whoever can still read something out of it."""
+    """The folder in which it lies then, for whoever can still read something out of it."""
     restored_from: Path | None
     """The backup in its place; None when there was no sound one, and the database begins anew."""
 
@@ -60,7 +66,7 @@ def copy(source: sqlite3.Connection, folder: Path, label: str) -> Path:
         with closing(sqlite3.connect(draft, isolation_level=None)) as target:
             source.backup(target)
             target.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, without a log beside it
-        if (verdict := integrity(draft)) != "ok":
+        if (verdict := integrity(draft)) != SOUND:
             raise Internal(f"the backup {draft.name} is not sound: {verdict}")
         _settle(draft, backup)
     finally:
@@ -107,56 +113,63 @@ def rotate(folder: Path) -> list[Path]:
 
 def newest_sound(folder: Path) -> Path | None:
     """The newest backup that SQLite finds sound; None when there is none."""
-    return next((path for path in _found(folder) if integrity(path) == "ok"), None)
+    return next((path for path in _found(folder) if integrity(path) == SOUND), None)
 
 
-def rescue(database: Path, folder: Path, at_s: float) -> Rescue | None:
-    """Look at the database before it is opened; a damaged one is moved aside and the newest sound backup takes its place.
+def loss(database: Path, folder: Path) -> str | None:
+    """Why this file cannot be the database any more, found out before it is opened; None when it can.
 
-    None when there is nothing to mend. Raises Internal when the file cannot be read, which says nothing about what is in it;
-    OSError for a disk that takes nothing.
+    Raises Internal when the file cannot be read, which says nothing about what is in it.
     """
-    verdict = _damage(database, folder)
-    if verdict is None:
-        return None
-    aside, backup = move_aside(database, f"damaged-{daily_label(at_s)}"), newest_sound(folder)
-    if backup is not None:
-        put_in_place(backup, database)
-    return Rescue(verdict, aside, backup)
-
-
-def _damage(database: Path, folder: Path) -> str | None:
-    if not database.exists() or database.stat().st_size == 0:
-        # Before the first start there is nothing yet; afterwards nothing is what a dying card shows.
-        return "it is gone" if _found(folder) else None
     try:
-        verdict = _checked(database)
+        verdict = _checked(database) if database.exists() else NOTHING
     except sqlite3.DatabaseError as fault:
         if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in DAMAGE:
             raise Internal(f"the database {database} cannot be read: {fault}") from None
-        return str(fault)
-    return None if verdict == "ok" else verdict
+        verdict = str(fault)
+    if verdict == NOTHING:
+        # Before the first start there is nothing yet; afterwards nothing is what a dying card shows, or a swap that was cut short.
+        return "it is gone" if _found(folder) or any(database.parent.glob(_ASIDE)) else None
+    return None if verdict == SOUND else verdict
 
 
-def move_aside(database: Path, name: str) -> Path:
-    """Move the database and its log into a folder of that name beside it; the folder."""
-    aside = database.parent / name
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = database.parent / f"{name}-{number}"
+def aside_for(database: Path, why: str, at_s: float) -> Path:
+    """A folder beside the database that is not there yet, for what leaves its place at that moment: `damaged`, `replaced`."""
+    name = f"{why}-{daily_label(at_s)}"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(path for path in map(database.parent.joinpath, names) if not path.exists())
+
+
+@contextmanager
+def draft_of(database: Path, backup: Path | None) -> Iterator[Path]:
+    """What is to take the database's place: a copy of that backup beside it, or nothing yet. Removed unless it was swapped in.
+
+    Raises sqlite3.Error and OSError for a disk that takes nothing.
+    """
+    draft = database.with_name(f"{database.name}.part")
+    _discard(draft)
+    try:
+        draft.touch(mode=0o600)
+        if backup is not None:
+            with closing(_opened(backup)) as source, closing(sqlite3.connect(draft, isolation_level=None)) as target:
+                source.backup(target)  # not a copy of the file: a log may lie beside it
+        yield draft
+    finally:
+        _discard(draft)
+
+
+def swap(draft: Path, database: Path, aside: Path) -> None:
+    """Move the database and its log into that folder, and the draft into its place.
+
+    The database first: when the power goes in between it is gone, and the next start begins again (`loss`). Raises Internal for a
+    draft that is not whole, and OSError.
+    """
+    if any(log.exists() for log in _logs_of(draft)):
+        raise Internal(f"the disk did not take all of {draft}")
     aside.mkdir(mode=FOLDER_MODE)
     for path in (database, *_logs_of(database)):
         if path.exists():
             path.rename(aside / path.name)
-    return aside
-
-
-def put_in_place(backup: Path, database: Path) -> None:
-    """Make a copy of the backup the database. Whatever was there must have been moved aside, log included."""
-    draft = database.with_name(f"{database.name}.part")
-    shutil.copyfile(backup, draft)
-    draft.chmod(0o600)
     _settle(draft, database)
 
 
@@ -170,13 +183,13 @@ def chosen(folder: Path, wanted: str) -> Path:
     if path is None:
         there = ", ".join(found.name for found in _found(folder)) or "none"
         raise NotFound(f'there is no backup "{wanted}"; in {folder}: {there}')
-    if (verdict := integrity(path)) != "ok":
+    if (verdict := integrity(path)) != SOUND:
         raise Internal(f"the backup {path} is not sound: {verdict}; choose another one")
     return path
 
 
 def integrity(path: Path) -> str:
-    """SQLite's verdict on a database file, `ok` when it is sound; opened for reading only, so a running daemon is not disturbed."""
+    """SQLite's verdict on a database file, `ok` when it is sound and one of ours; only read, a daemon may be using it."""
     try:
         return _checked(path)
     except (sqlite3.Error, ValueError) as fault:
@@ -185,7 +198,11 @@ def integrity(path: Path) -> str:
 
 def _checked(path: Path) -> str:
     with closing(_opened(path)) as connection:
-        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        verdict = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if verdict == SOUND and version == 0:  # SQLite finds an empty file sound, and another program's
+        return NOTHING
+    return " ".join(verdict.split())  # it may be of several lines
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -56,7 +56,7 @@ TESTED_BY: dict[str, str] = {
     "gateway/store/books.py": "tests/e2e/test_books.py",
     "gateway/store/audit.py": "tests/e2e/test_audit.py",
     "gateway/providers/intasend_invoices.py": "tests/contract/test_providers.py",
-    "gateway/backups.py": "tests/unit/store/test_backups.py",
+    "gateway/backups.py": "tests/unit/test_rescue.py",
     "gateway/store/rescues.py": "tests/e2e/test_backup.py",
     "gateway/daemon.py": "tests/e2e/test_reload.py",
     "gateway/hotspot/*": "tests/contract/test_hotspot.py",

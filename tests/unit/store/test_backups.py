@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import Internal, NotFound
 from gateway.store import backups
-from gateway.store.database import Database, migrate, migrations
+from gateway.store.database import Database, migrations
 from tests.disk import observed
 from tests.ledger import NOW_S
 from tests.twins import adding, numbers, of_numbers
@@ -24,6 +24,7 @@ def folder(tmp_path: Path) -> Path:
 def a_database(path: Path, rows: int = 3) -> Path:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA user_version = 1")
         connection.execute("CREATE TABLE t (number INTEGER, filler TEXT)")
         connection.executemany("INSERT INTO t VALUES (?, ?)", [(number, "x" * 2_000) for number in range(rows)])
     return path
@@ -139,77 +140,99 @@ def version_of(path: Path) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-# ── the way back ──
+# ── the way back: tests/unit/test_rescue.py has the whole of it ──
 
 
-def test_a_sound_database_is_left_alone(tmp_path, folder):
+def test_a_sound_database_is_not_lost(tmp_path, folder):
     database = a_database(tmp_path / "gateway.db")
-    assert backups.rescue(database, folder, NOW_S) is None
-    assert backups.rescue(tmp_path / "not there yet.db", folder, NOW_S) is None
+    backed_up(database, folder, NOW_S)
+    assert backups.loss(database, folder) is None
 
 
-def test_a_damaged_database_is_moved_aside_and_the_newest_sound_backup_takes_its_place(tmp_path, folder):
-    database = a_database(tmp_path / "gateway.db", rows=40)
-    older = backed_up(database, folder, NOW_S)
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("INSERT INTO t VALUES (40, '')")
-    damage(backed_up(database, folder, NOW_S + DAY_S))
-    damage(database)
-    rescue = backups.rescue(database, folder, NOW_S + 2 * DAY_S)
-    assert rescue is not None
-    assert (rescue.restored_from, rows_in(database)) == (older, 40)
-    assert "gateway.db" in {path.name for path in rescue.moved_to.iterdir()}
-    assert older.exists()
+def test_before_the_first_start_nothing_is_lost(tmp_path, folder):
+    assert backups.loss(tmp_path / "gateway.db", folder) is None
 
 
-def test_without_a_sound_backup_it_begins_anew(tmp_path, folder):
+def test_a_damaged_database_is_lost_and_the_reason_is_one_line(tmp_path, folder):
     database = a_database(tmp_path / "gateway.db", rows=40)
     damage(database)
-    rescue = backups.rescue(database, folder, NOW_S)
-    assert rescue is not None
-    assert rescue.restored_from is None
-    assert not database.exists()
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        migrate(connection)
+    assert "page" in str(backups.loss(database, folder)).lower()
+    assert "\n" not in str(backups.loss(database, folder))
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all", None], ids=["empty", "nonsense", "gone"])
-def test_whatever_a_dying_card_shows_is_damage(tmp_path, folder, content):
+def test_whatever_a_dying_card_shows_is_a_loss(tmp_path, folder, content):
     database = a_database(tmp_path / "gateway.db")
     backed_up(database, folder, NOW_S)
     database.unlink()
     if content is not None:
         database.write_bytes(content)
-    rescue = backups.rescue(database, folder, NOW_S)
-    assert rescue is not None
-    assert rows_in(database) == 3
+    assert backups.loss(database, folder) is not None
 
 
-def test_a_log_of_the_damaged_database_does_not_fall_upon_the_restored_one(tmp_path, folder):
-    database = a_database(tmp_path / "gateway.db", rows=40)
+def test_a_database_of_another_program_is_a_loss_where_there_was_one_of_ours(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    assert backups.loss(of_another_program(tmp_path / "other.db"), folder) is None
     backed_up(database, folder, NOW_S)
-    damage(database)
-    database.with_name("gateway.db-wal").write_bytes(b"a stranger's log")
-    rescue = backups.rescue(database, folder, NOW_S)
-    assert rescue is not None
-    assert not database.with_name("gateway.db-wal").exists()
-    assert {path.name for path in rescue.moved_to.iterdir()} >= {"gateway.db", "gateway.db-wal"}
+    assert backups.loss(tmp_path / "other.db", folder) == "it is gone"
+
+
+def of_another_program(path: Path) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE contact (name TEXT)")
+    return path
+
+
+def test_a_swap_that_was_cut_short_shows_as_a_loss_also_without_a_backup(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    with backups.draft_of(database, None) as draft:
+        draft.unlink()
+        with pytest.raises(FileNotFoundError):
+            backups.swap(draft, database, backups.aside_for(database, "damaged", NOW_S))
+    assert backups.loss(database, folder) == "it is gone"
 
 
 def test_a_database_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, folder):
     (tmp_path / "gateway.db").mkdir()
     with pytest.raises(Internal, match="cannot be read"):
-        backups.rescue(tmp_path / "gateway.db", folder, NOW_S)
+        backups.loss(tmp_path / "gateway.db", folder)
 
 
-def test_two_damaged_databases_of_one_second_are_both_kept(tmp_path, folder):
-    asides = []
-    for _ in range(2):
-        damage(a_database(tmp_path / "gateway.db", rows=40))
-        rescue = backups.rescue(tmp_path / "gateway.db", folder, NOW_S)
-        assert rescue is not None
-        asides.append(rescue.moved_to)
-    assert len(set(asides)) == 2
+def test_a_log_of_the_old_database_does_not_fall_upon_the_new_one(tmp_path, folder):
+    database = a_database(tmp_path / "gateway.db")
+    backup = backed_up(database, folder, NOW_S)
+    database.with_name("gateway.db-wal").write_bytes(b"a stranger's log")
+    aside = backups.aside_for(database, "damaged", NOW_S)
+    with backups.draft_of(database, backup) as draft:
+        backups.swap(draft, database, aside)
+    assert not database.with_name("gateway.db-wal").exists()
+    assert {path.name for path in aside.iterdir()} >= {"gateway.db", "gateway.db-wal"}
+    assert rows_in(database) == 3
+
+
+def test_a_draft_takes_along_what_lies_in_the_log_beside_its_source(tmp_path):
+    source = a_database(tmp_path / "aside.db")
+    with closing(sqlite3.connect(source, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO t VALUES (3, '')")
+        assert (tmp_path / "aside.db-wal").stat().st_size > 0
+        with backups.draft_of(tmp_path / "gateway.db", source) as draft:
+            assert rows_in(draft) == 4
+    assert not draft.exists()
+
+
+def test_a_draft_whose_log_was_not_folded_in_takes_nobodys_place(tmp_path):
+    database = a_database(tmp_path / "gateway.db")
+    with backups.draft_of(database, None) as draft:
+        draft.with_name("gateway.db.part-wal").touch()
+        with pytest.raises(Internal, match="did not take all"):
+            backups.swap(draft, database, backups.aside_for(database, "damaged", NOW_S))
+    assert rows_in(database) == 3
+
+
+def test_two_damaged_databases_of_one_second_are_both_kept(tmp_path):
+    first = backups.aside_for(tmp_path / "gateway.db", "damaged", NOW_S)
+    first.mkdir()
+    assert backups.aside_for(tmp_path / "gateway.db", "damaged", NOW_S) != first
 
 
 # ── what the operator chooses ──
@@ -233,3 +256,10 @@ def test_a_damaged_backup_is_not_restored(tmp_path, folder):
     damage(made)
     with pytest.raises(Internal, match="not sound"):
         backups.chosen(folder, made.name)
+
+
+def test_a_file_that_no_gateway_has_written_is_not_restored(tmp_path, folder):
+    (tmp_path / "empty.db").touch()
+    for stranger in (tmp_path / "empty.db", of_another_program(tmp_path / "other.db")):
+        with pytest.raises(Internal, match="nothing of a gateway is in it"):
+            backups.chosen(folder, str(stranger))
