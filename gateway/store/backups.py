@@ -164,10 +164,10 @@ def swap(draft: Path, database: Path, aside: Path) -> None:
     The database first: when the power goes in between it is gone, and the next start begins again (`loss`). Raises Internal for a
     draft that is not whole, and OSError.
     """
-    if any(log.exists() for log in _logs_of(draft)):
+    if any(log.exists() for log in logs_of(draft)):
         raise Internal(f"the disk did not take all of {draft}")
     aside.mkdir(mode=FOLDER_MODE)
-    for path in (database, *_logs_of(database)):
+    for path in (database, *logs_of(database)):
         if path.exists():
             path.rename(aside / path.name)
     _settle(draft, database)
@@ -215,12 +215,13 @@ def _found(folder: Path) -> list[Path]:
     return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
 
 
-def _logs_of(database: Path) -> Iterator[Path]:
+def logs_of(database: Path) -> Iterator[Path]:
+    """What SQLite may keep beside a database."""
     return (database.with_name(database.name + end) for end in _LOGS)
 
 
 def _discard(draft: Path) -> None:
-    for path in (draft, *_logs_of(draft)):
+    for path in (draft, *logs_of(draft)):
         path.unlink(missing_ok=True)
 
 

@@ -33,6 +33,9 @@ _OF_THE_DISK = frozenset(
 )
 """What SQLite says when the program is right and the disk is not."""
 
+_TAKEN_AWAY = sqlite3.SQLITE_READONLY_DBMOVED
+"""SQLite's own word for it. It only looks where there is a rollback journal, so here it is looked for before each commit."""
+
 _RETRY_S = 30  # what a client is told to wait: a full disk needs a person, a stalled card half a minute
 _BATCH = 100  # writes in one commit: keeps the longest wait for a commit within a card's worst stall
 _CHECKPOINT_PAGES = 1_000  # SQLite's own default: a log of about 4 MB before it is folded into the database
@@ -68,8 +71,10 @@ class _Connection(aiosqlite.Connection):
 class Database:
     """One SQLite file. Open it with `open`, close it with `close`."""
 
-    def __init__(self, path: Path, writer: _Connection, reader: _Connection) -> None:
+    def __init__(self, path: Path, writer: _Connection, reader: _Connection, backups_in: Path | None = None) -> None:
         self._path = path
+        self._backups_in = backups_in
+        self._files = _files(path)
         self._writer = writer
         self._reader = reader
         self._waiting: list[tuple[Work[Any], asyncio.Future[Any]]] = []
@@ -80,7 +85,8 @@ class Database:
         self.takes_writes = True
         """Whether the disk took the last write; the heartbeat finds out when it does again."""
         self.on_damage: Callable[[Exception], None] = _tell_damage
-        """Is told when a page turns out to be damaged while the database is in use: nothing more may be sold on it."""
+        """Is told when a page turns out to be damaged, or a file to be taken away, while the database is in use: nothing more may
+        be sold on it."""
 
     @classmethod
     async def open(cls, path: Path, backups_in: Path | None = None) -> "Database":
@@ -102,14 +108,19 @@ class Database:
         except BaseException:
             await writer.close()
             raise
-        return cls(path, writer, reader)
+        return cls(path, writer, reader, backups_in)
 
     async def close(self) -> None:
-        """Commit what is waiting, fold the log into the database, close both connections."""
+        """Commit what is waiting, fold the log into the database, close both connections.
+
+        What is in a database that was taken away goes with this connection: it is kept as a backup first.
+        """
         if self._flushing is not None:
             await asyncio.shield(self._flushing)
         await self._reader.close()
         try:
+            if self._backups_in is not None and self._taken_away():
+                await self._writer.run(partial(self._keep, self._backups_in))
             await self._writer.run(lambda tx: tx.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         except sqlite3.Error as fault:  # a full disk: what was committed stays in the log, the next start reads it from there
             log.warning("the database's log could not be folded in: %s", fault, extra={"action": "checkpoint_failed"})
@@ -173,20 +184,43 @@ class Database:
         self.takes_writes = False
 
     def _notice_damage(self, fault: sqlite3.DatabaseError) -> None:
-        if _is_one_of(fault, backups.DAMAGE):
+        if _is_one_of(fault, backups.DAMAGE) or getattr(fault, "sqlite_errorcode", 0) == _TAKEN_AWAY:
             self.on_damage(fault)
 
     async def _flush(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             try:
-                outcomes = await self._writer.run(partial(_commit_together, [work for work, _ in batch]))
+                outcomes = await self._writer.run(partial(self._commit, [work for work, _ in batch]))
                 self._note_commit()
             except Exception as fault:  # noqa: BLE001 - every waiting caller is told
                 outcomes = [fault] * len(batch)
             for (_, done), outcome in zip(batch, outcomes, strict=True):
                 _settle(done, outcome)
         self._flushing = None
+
+    def _commit(self, works: list[Work[Any]], tx: Transaction) -> list[Any]:
+        if name := self._taken_away():
+            fault = sqlite3.OperationalError(f"{name} was deleted or replaced while it was in use")
+            fault.sqlite_errorcode = _TAKEN_AWAY
+            raise fault
+        return _commit_together(works, tx)
+
+    def _taken_away(self) -> Path | None:
+        """Which of its files has left its place: what is stored in it then, no later start would find."""
+        try:
+            now = _files(self._path)
+        except OSError:  # what may not be looked at can be there all the same
+            return None
+        return next((path for path, file in self._files.items() if now[path] != file), None)
+
+    def _keep(self, folder: Path, tx: Transaction) -> None:
+        try:
+            kept = backups.copy(tx, folder, "taken-away")
+        except (Internal, sqlite3.Error, OSError) as fault:
+            log.error("what was in %s is lost: %s", self._path, fault, extra={"action": "backup_failed"})  # noqa: TRY400 - a sentence
+        else:
+            log.warning("what was in %s is kept as %s", self._path, kept, extra={"action": "backed_up"})
 
     def _note_commit(self) -> None:
         self.commits += 1
@@ -195,6 +229,19 @@ class Database:
         self.takes_writes = True
         for listener in self._listeners:
             listener()
+
+
+def _files(path: Path) -> dict[Path, tuple[int, int] | None]:
+    """What lies at the names of the database, its log, and that log's index; None for nothing."""
+    return {name: _file_at(name) for name in (path, *backups.logs_of(path))}
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def not_stored() -> NotStored:
@@ -253,7 +300,8 @@ def _in_snapshot(work: Work[T], tx: sqlite3.Connection) -> T:
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None)
+    place = f"{path.absolute().as_uri()}?mode=rw" if read_only else path  # whoever only reads must not make an empty one
+    connection = sqlite3.connect(place, uri=read_only, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA busy_timeout = 10000")  # milliseconds: an SD card may stall for seconds (facts, reliability A5)

@@ -238,3 +238,25 @@ async def test_without_its_log_the_database_is_older_and_sound_and_who_is_online
     assert site.amina.online
     await site.pass_time_until(lambda: not site.amina.online, within_s=90)
     await site.buy(site.otieno)
+
+
+async def test_a_database_that_somebody_deletes_ends_the_daemon_and_its_next_start_has_everything(site: PortalWorld):
+    payment_id = await site.buy(site.amina)
+    events = await site.running.db.read(_events)
+    for path in (site.folder / "data").glob("gateway.db*"):
+        path.unlink()
+    status, _ = await site.initiate(site.otieno)
+    assert (status, len(site.intasend.pushes)) == (503, 1)
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(sqlite3.DatabaseError, match="was deleted or replaced while it was in use"):
+            await site.running.scheduler.run()
+    await site.restart()
+    assert site.amina.online
+    assert (await site.payment(payment_id)).state is PaymentState.PAID
+    assert (await site.running.db.read(_events))[: len(events)] == events
+    await site.pass_time(60)
+    await site.buy(site.otieno)
+
+
+def _events(tx: Transaction) -> list[tuple[int, str]]:
+    return [(row["seq"], row["kind"]) for row in tx.execute("SELECT seq, kind FROM event ORDER BY seq")]

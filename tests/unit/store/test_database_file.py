@@ -5,7 +5,7 @@ import resource
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +219,71 @@ async def test_a_database_in_use_can_be_looked_into_and_one_that_is_not_there_is
             await peek(path, lambda tx: tx.execute("UPDATE clock SET id = id"))
     finally:
         await db.close()
+
+
+# ── a file that is taken away while it is in use ──
+
+NAMES = ("gateway.db", "gateway.db-wal", "gateway.db-shm")
+
+
+async def in_use(folder: Path) -> Database:
+    """With a folder for backups, and a number in its log."""
+    opened = await Database.open(folder / "gateway.db", folder / "backups")
+    await opened.write(lambda tx: tx.execute("CREATE TABLE number (n INTEGER NOT NULL, twin INTEGER NOT NULL)"))
+    await opened.write(adding(1))
+    return opened
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> AsyncIterator[Database]:
+    opened = await in_use(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("instead", [None, b"", b"another one"], ids=["nothing", "an empty file", "another file"])
+async def test_nothing_more_is_stored_in_a_file_that_was_taken_away(
+    kept: Database, tmp_path: Path, name: str, instead: bytes | None
+):
+    told: list[Exception] = []
+    kept.on_damage = told.append
+    (tmp_path / name).rename(tmp_path / "taken away")
+    if instead is not None:
+        (tmp_path / name).write_bytes(instead)
+    with pytest.raises(NotStored):
+        await kept.write(adding(2))
+    assert not await kept.is_writable()
+    assert name in str(told[0])
+    assert not kept.takes_writes
+
+
+async def test_what_was_in_a_database_that_was_deleted_is_kept_as_a_backup(tmp_path: Path):
+    kept = await in_use(tmp_path)
+    for name in NAMES:
+        (tmp_path / name).unlink()
+    await kept.close()
+    with closing(sqlite3.connect(tmp_path / "backups" / "gateway-taken-away.db")) as backup:
+        assert numbers(backup) == [1]
+
+
+async def test_without_a_folder_to_keep_it_in_a_deleted_database_can_be_closed(tmp_path: Path):
+    kept = await in_use(tmp_path)
+    (tmp_path / "backups").touch()
+    (tmp_path / "gateway.db").unlink()
+    await kept.close()
+
+
+async def test_a_backup_of_a_database_that_was_deleted_is_none_of_an_empty_one(kept: Database, tmp_path: Path):
+    (tmp_path / "gateway.db").unlink()
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        await kept.backup(tmp_path / "backups", "now")
+    assert not (tmp_path / "gateway.db").exists()
+
+
+async def test_a_folder_that_may_not_be_looked_into_any_more_is_no_loss(kept: Database, monkeypatch: pytest.MonkeyPatch):
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "stat", refused)
+    assert await kept.write(adding(2)) == 2
