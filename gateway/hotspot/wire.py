@@ -2,29 +2,29 @@
 
 The only module that knows librouteros: its codec and transport carry the words. Its conversation is not used, because it turns
 "yes" and "123" into other types (a user may be named 123) and stops at `.tag` words and at traps without a message (facts,
-routeros 1.4, 1.9). Owns no lock, no deadline and no second attempt: that is `link`.
+routeros 1.4, 1.9); nor is its reader, which asks the stream three times for each word: a table has thousands. Owns no lock, no
+deadline and no second attempt: that is `link`.
 """
 
 import asyncio
 import hashlib
 import hmac
-import logging
 import socket
 import ssl
 from contextlib import suppress
 from typing import Any
 
 from librouteros import async_create_transport  # type: ignore[import-untyped]
-from librouteros.exceptions import LibRouterosError  # type: ignore[import-untyped]
+from librouteros.exceptions import ConnectionClosed, FatalError, LibRouterosError  # type: ignore[import-untyped]
 from librouteros.login import encode_password  # type: ignore[import-untyped]
-from librouteros.protocol import AsyncApiProtocol  # type: ignore[import-untyped]
+from librouteros.protocol import decode_length, determine_length, encode_sentence  # type: ignore[import-untyped]
 
 from gateway.errors import RouterRefused
 from gateway.hotspot.base import RouterLogin
 
 BROKEN = (OSError, EOFError, LibRouterosError, ValueError, LookupError)
-"""What a connection raises when it ends or when words arrive that are none: after any of them it is useless. (The library answers
-an empty sentence with IndexError.)"""
+"""What a connection raises when it ends or when words arrive that are none: after any of them it is useless. (An empty
+sentence is a ValueError, an answer without its attribute a LookupError.)"""
 
 KEEPALIVE_S = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """A router that lost its power sends no FIN (facts, routeros 1.10): the kernel finds out within 25 s on an idle connection."""
@@ -32,8 +32,8 @@ KEEPALIVE_S = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 _CLOSE_S = 1.0
 """A closing connection owes us nothing: longer than this nobody waits."""
 
-# At DEBUG the library logs every word it sends, the password among them.
-logging.getLogger("librouteros").setLevel(logging.WARNING)
+_CHUNK_BYTES = 65_536
+"""What is taken from the stream at a time, as far as it is there: the stream itself holds no more."""
 
 
 class Trap(Exception):
@@ -50,9 +50,10 @@ class Conversation:
     """A connection on which one sentence is asked and answered at a time; values stay the text that the router sent."""
 
     def __init__(self, transport: Any) -> None:
-        self._protocol = AsyncApiProtocol(transport, "utf-8")
         self._writer: asyncio.StreamWriter = transport.writer
         self._reader: asyncio.StreamReader = transport.reader
+        self._arrived = bytearray()
+        """What has arrived and was not read yet."""
 
     @property
     def is_alive(self) -> bool:
@@ -64,7 +65,8 @@ class Conversation:
 
         Raises Trap when the router says no, and one of BROKEN when the connection is of no use any more.
         """
-        await self._protocol.writeSentence(*words)
+        self._writer.write(encode_sentence(*words, encoding="utf-8"))
+        await self._writer.drain()
         rows: list[dict[str, str]] = []
         trap: Trap | None = None
         reply = ""
@@ -79,9 +81,30 @@ class Conversation:
         return rows
 
     async def _sentence(self) -> tuple[str, dict[str, str]]:
-        reply, words = await self._protocol.readSentence()
+        reply, *words = await self._words()
+        if reply == "!fatal":
+            raise FatalError(*words)
         pairs = (word[1:].partition("=") for word in words if word.startswith("="))
         return reply, {name: value for name, _, value in pairs}
+
+    async def _words(self) -> list[str]:
+        """Everything up to the empty word."""
+        words: list[str] = []
+        start, end = await self._next(0)
+        while end > start:
+            words.append(self._arrived[start:end].decode("utf-8", "ignore"))
+            start, end = await self._next(end)
+        del self._arrived[:end]
+        return words
+
+    async def _next(self, at: int) -> tuple[int, int]:
+        """Where the word lies that is announced at `at`, as soon as it has arrived."""
+        while (span := _span(self._arrived, at))[1] > len(self._arrived):
+            data = await self._reader.read(_CHUNK_BYTES)
+            if not data:
+                raise ConnectionClosed("the router ended the conversation")
+            self._arrived += data
+        return span
 
     def abort(self) -> None:
         """End it at once, whatever is under way: the peer sees a reset, nobody waits."""
@@ -131,6 +154,14 @@ async def log_in(conversation: Conversation, username: str, password: str) -> No
     [*_, challenge] = await conversation.ask("/login")
     response = encode_password(challenge["ret"], password)
     await conversation.ask("/login", f"=name={username}", f"=response={response}")
+
+
+def _span(data: bytearray, at: int) -> tuple[int, int]:
+    """Where the word begins and ends that is announced at `at`: beyond the end of the data, as far as that has not arrived."""
+    start = at + 1
+    if at < len(data):
+        start += determine_length(data[at:start])
+    return (start, start + decode_length(data[at:start])) if at < len(data) >= start else (start, start + 1)
 
 
 def _trap(attributes: dict[str, str]) -> Trap:

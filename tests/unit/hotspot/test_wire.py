@@ -1,12 +1,15 @@
-"""TLS to the router: whom we speak to, and what is refused."""
+"""The words on the wire, however they arrive; TLS to the router: whom we speak to, and what is refused."""
 
+import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from cryptography import x509
@@ -15,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import RouterRefused, RouterUnreachable
-from tests.unit.hotspot.scripted import PRINT, ScriptedRouter, linked
+from gateway.hotspot.wire import Conversation
+from tests.unit.hotspot.scripted import PRINT, ScriptedRouter, linked, sentence
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path, str]:
@@ -91,3 +95,17 @@ async def test_a_port_that_speaks_no_tls_is_refused_with_a_hint(scripted):
     async with linked(scripted, tls=True) as link:
         with pytest.raises((RouterRefused, RouterUnreachable), match="Kiosk"):
             await link.ask(PRINT)
+
+
+@pytest.mark.parametrize("length", [1, 0x7F - 3, 0x80 - 3, 0x3FFF - 3])
+@pytest.mark.parametrize("piece_bytes", [1, 700, 100_000])
+async def test_an_answer_is_the_same_in_whatever_pieces_it_arrives(length, piece_bytes):
+    arriving = asyncio.StreamReader()
+    conversation = Conversation(SimpleNamespace(reader=arriving, writer=Mock(drain=AsyncMock())))
+    asking = asyncio.ensure_future(conversation.ask(PRINT))
+    text = "x" * length
+    answer = sentence("!re", f"={text}=1") + sentence("!re", "=name=MikroTik", "=comment=") + sentence("!done")
+    for at in range(0, len(answer), piece_bytes):
+        await asyncio.sleep(0)
+        arriving.feed_data(answer[at : at + piece_bytes])
+    assert await asking == [{text: "1"}, {"name": "MikroTik", "comment": ""}]
