@@ -134,12 +134,12 @@ class Scheduler:
             await self._pause(woken, LONGEST_PAUSE_S if pause_s is None else min(pause_s, LONGEST_PAUSE_S))
 
     async def _pause(self, woken: asyncio.Event, seconds: float) -> None:
-        waits = {asyncio.create_task(woken.wait()), asyncio.create_task(self._clock.sleep(seconds))}
+        nap = asyncio.create_task(self._clock.sleep(seconds))
+        nap.add_done_callback(lambda _: None if nap.cancelled() else woken.set())
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await woken.wait()
         finally:
-            for wait in waits:
-                wait.cancel()
+            nap.cancel()
 
     def _retire(self, task: asyncio.Task[Any]) -> None:
         """What fails after its caller has gone is told here; an expected failure was told where it happened."""
