@@ -243,7 +243,7 @@ def _row(grant: Grant) -> Row:
 
 
 def _grant(row: sqlite3.Row) -> Grant:
-    facts = dict(row)
+    facts = _GRANTS.read(row)
     mac, ip = facts.pop("mac"), facts.pop("ip")
     return Grant(
         duration=Duration(facts.pop("duration_s")),

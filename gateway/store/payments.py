@@ -278,7 +278,7 @@ def _row(payment: Payment) -> Row:
 
 
 def _payment(row: sqlite3.Row) -> Payment:
-    facts = dict(row)
+    facts = _PAYMENTS.read(row)
     mac, ip = facts.pop("mac"), facts.pop("ip")
     return Payment(
         phone=PhoneNumber(facts.pop("phone")),

@@ -19,6 +19,11 @@ class Table:
         settings = ", ".join(f"{column} = ?" for column in self._columns)
         self._update = f"UPDATE {name} SET {settings} WHERE id = ? AND version = ?"  # noqa: S608
 
+    def read(self, row: sqlite3.Row) -> Row:
+        """What `select` found, by column."""
+        # `dict(row)` says the same, and looks each of thirty names up among all of them.
+        return dict(zip(self._columns, row, strict=True))
+
     def insert(self, tx: sqlite3.Connection, row: Row) -> Row:
         """Add a row and return what was written."""
         written = {column: row[column] for column in self._columns}
