@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -48,6 +49,8 @@ _WITHHELD_FIELD = re.compile(
 _PHONE_FIELD = re.compile(r"account|.*phone.*|.*msisdn.*", re.IGNORECASE)
 _KEY_IN_TEXT = re.compile(r"IS(?:Pub|Secret)Key_[\w-]+", re.ASCII)
 _PHONE_IN_TEXT = re.compile(r"(?<![0-9A-Za-z])\+?(?:254|0)[17]\d{8}(?![0-9A-Za-z])", re.ASCII)
+_SHORTEST_SECRET = 10  # characters of `0712345678` and of `ISPubKey_x`; most values are shorter
+_NAMES_REMEMBERED = 256  # IntaSend's documents have some sixty fields; each is looked at in every entry of every list
 
 
 def parse_object(body: bytes) -> dict[str, Any] | None:
@@ -152,13 +155,25 @@ def redact(document: dict[str, Any], levels: int = DEPTH_MAX) -> dict[str, Any]:
     Amounts become text, so that any JSON writer can store them exactly. Fields are dropped by their names; keys and phone
     numbers that stand inside a sentence are masked there too.
     """
-    kept = {name: value for name, value in document.items() if not _WITHHELD_FIELD.search(name)}
-    return {scrub(name)[:TEXT_MAX]: _redacted(name, value, levels - 1) for name, value in kept.items()}
+    return {label: _redacted(name, value, levels - 1) for name, value in document.items() if (label := _label(name)) is not None}
 
 
 def scrub(text: str) -> str:
     """The text with IntaSend keys and Kenyan mobile numbers masked."""
+    if len(text) < _SHORTEST_SECRET:
+        return text
     return _PHONE_IN_TEXT.sub(lambda match: _masked(match[0]), _KEY_IN_TEXT.sub("***", text))
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def _label(name: str) -> str | None:
+    """How a field is kept: under its name, without what is secret in it; None for one that is withheld."""
+    return None if _WITHHELD_FIELD.search(name) else scrub(name)[:TEXT_MAX]
+
+
+@lru_cache(maxsize=_NAMES_REMEMBERED)
+def _holds_phone(name: str) -> bool:
+    return _PHONE_FIELD.fullmatch(name) is not None
 
 
 def _redacted(name: str, value: Any, levels: int) -> Any:
@@ -170,7 +185,7 @@ def _redacted(name: str, value: Any, levels: int) -> Any:
         return [_redacted(name, item, levels - 1) for item in value]
     if value is None or isinstance(value, bool):
         return value
-    text = _masked(str(value)) if _PHONE_FIELD.fullmatch(name) else scrub(str(value))
+    text = _masked(str(value)) if _holds_phone(name) else scrub(str(value))
     return value if isinstance(value, int) and text == str(value) else text[:TEXT_MAX]
 
 
