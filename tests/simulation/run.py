@@ -13,7 +13,7 @@ from pathlib import Path
 from unittest import mock
 
 import aiohappyeyeballs
-from aiohttp import web_app, web_response
+from aiohttp import connector, web_app, web_response
 
 from gateway import heartbeat, reconciler, refunds, scheduler, unserved
 from tests.simulation.faults import KINDS
@@ -86,7 +86,11 @@ def _run(plan: Plan, folder: Path, result: Result) -> None:
     world = World(plan, folder, loop)
     auditor = Auditor(world)
     try:
-        with world.disk.in_use(), mock.patch.object(web_response, "rfc822_formatted_time", world.true_clock.http_date):
+        with (
+            world.disk.in_use(),
+            mock.patch.object(web_response, "rfc822_formatted_time", world.true_clock.http_date),
+            mock.patch.object(connector, "monotonic", loop.time),  # or idle connections would never be old
+        ):
             loop.run_until_complete(_live(world, auditor))
     except Exception as fault:  # noqa: BLE001 - whatever it is, it is what the run found
         result.violation = f"{type(fault).__name__}: {fault}" if str(fault) else repr(fault)
