@@ -100,7 +100,7 @@ class Invoice:
 
     def change_at(self, now_s: float) -> Change:
         """The state at that moment and since when."""
-        return [change for change in self.changes if change.at_s <= now_s + _TICK_S][-1]
+        return next(change for change in reversed(self.changes) if change.at_s <= now_s + _TICK_S)
 
     def prompt_at(self, now_s: float) -> Prompt | None:
         """The prompt that is on the phone at that moment."""

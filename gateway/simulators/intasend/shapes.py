@@ -5,6 +5,7 @@ Owns field names and JSON types, which differ by endpoint and by year. Pure.
 
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Literal
 
 from gateway.simulators.intasend.invoices import CHARGE_RATE, UNDECIDED, Change, Invoice
@@ -15,8 +16,10 @@ Types = Literal["2023", "2026"]
 """Which year's JSON types answers have: in 2023 charges and value were strings, in 2026 the net amount is one."""
 
 _NAIROBI = timezone(timedelta(hours=3))
+_REMEMBERED = 4_096  # moments as text: each list says again when everything on it happened
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def moment(wall_s: float) -> str:
     """ISO 8601 with microseconds and `+03:00`."""
     return datetime.fromtimestamp(wall_s, _NAIROBI).isoformat(timespec="microseconds")

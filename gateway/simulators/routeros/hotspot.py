@@ -162,8 +162,8 @@ class HotspotModel:
             if end_s <= now_s:
                 self.end(entry, cause, end_s)
         self.cookies = [cookie for cookie in self.cookies if cookie.expires_s > now_s]
-        for host in list(self.hosts.values()):
-            self._settle_host(host, now_s)
+        self._latch_bypassed()
+        self._drop_absent(now_s)
 
     def reboot(self) -> None:
         """Lose what is only in memory: hosts, logins, and the uptime and bytes of running logins (facts, routeros 6)."""
@@ -244,15 +244,18 @@ class HotspotModel:
         host, entry = self.hosts.get(ip), self.active.get(ip)
         return binding == "bypassed" or (host is not None and host.bypassed) or (entry is not None and entry.mac == mac)
 
-    def _settle_host(self, host: Host, now_s: float) -> None:
-        if not host.bypassed:
-            host.bypassed = self._binding(host.mac, host.ip) == "bypassed"
-        if host.absent_since_s is None or host.ip in self.active:
-            return
-        server = self.servers.named(self.server)
+    def _latch_bypassed(self) -> None:
+        if any(row["type"] == "bypassed" for row in self.bindings):
+            for host in self.hosts.values():
+                host.bypassed = host.bypassed or self._binding(host.mac, host.ip) == "bypassed"
+
+    def _drop_absent(self, now_s: float) -> None:
+        absent = [host for host in self.hosts.values() if host.absent_since_s is not None and host.ip not in self.active]
+        server = self.servers.named(self.server) if absent else None
         idle_s = _seconds(server, "idle-timeout") if server else None
-        if idle_s is not None and host.absent_since_s + idle_s <= now_s:
-            del self.hosts[host.ip]
+        for host in absent:
+            if idle_s is not None and host.absent_since_s is not None and host.absent_since_s + idle_s <= now_s:
+                del self.hosts[host.ip]
 
     def _count(self, host: Host, bytes_in: int, bytes_out: int) -> None:
         host.counters.count(bytes_in, bytes_out)

@@ -60,7 +60,8 @@ class WallClock:
 
     def stamp(self) -> str:
         """Date and time, as in the log."""
-        return f"{self.date()} {self.now():%H:%M:%S}"
+        now = self.now()
+        return f"{self.write_date(now)} {now:%H:%M:%S}"
 
     def write_date(self, moment: dt.datetime) -> str:
         """A date as this version writes it."""

@@ -144,6 +144,7 @@ class Mac(Kind):
         return canonical_mac(text)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def canonical_mac(text: str) -> str:
     """Upper case with colons."""
     digits = re.sub(r"[^0-9A-F]", "", text.upper())

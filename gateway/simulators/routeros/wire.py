@@ -9,6 +9,9 @@ from collections.abc import Iterable
 _FORMS = ((0x80, 0x00, 1), (0x4000, 0x80, 2), (0x200000, 0xC0, 3), (0x10000000, 0xE0, 4), (0x100000000, 0xF0, 5))
 """Exclusive upper bound of the length, marker in the first byte, bytes in all (facts, routeros 1.2)."""
 
+_ONE_BYTE = _FORMS[0][0]
+"""Below it a length stands for itself: all but a few words are that short."""
+
 CONTROL_BYTE = 0xF8
 """From here on the first byte is reserved; a reader that meets one cannot go on."""
 
@@ -31,6 +34,8 @@ def encode_length(length: int) -> bytes:
 
 def length_size(first: int) -> int:
     """How many bytes the prefix has that begins with this one. MalformedWord for a reserved control byte."""
+    if first < _ONE_BYTE:
+        return 1
     if first >= CONTROL_BYTE:
         raise MalformedWord(f"reserved control byte {first:#04x}")
     return next(size for _, marker, size in reversed(_FORMS) if first >= marker)
@@ -68,25 +73,26 @@ class SentenceDecoder:
         self._buffer += data
         sentences: list[list[str]] = []
         at = 0
-        while (end := self._word_end(at)) is not None:
-            start = at + length_size(self._buffer[at])
-            at = end
-            if end > start:
-                self._words.append(self._buffer[start:end].decode("utf-8", "surrogateescape"))
+        while (word := self._word(at)) is not None:
+            start, at = word
+            if at > start:
+                self._words.append(self._buffer[start:at].decode("utf-8", "surrogateescape"))
             elif self._words:
                 sentences.append(self._words)
                 self._words = []
         del self._buffer[:at]
         return sentences
 
-    def _word_end(self, at: int) -> int | None:
-        """Where the word ends that begins at `at`; None while it is incomplete."""
+    def _word(self, at: int) -> tuple[int, int] | None:
+        """Where the word begins and ends that is announced at `at`; None while it is incomplete."""
         if at >= len(self._buffer):
             return None
-        start = at + length_size(self._buffer[at])
+        size, length = length_size(self._buffer[at]), self._buffer[at]
+        start = at + size
         if start > len(self._buffer):
             return None
-        length = decode_length(bytes(self._buffer[at:start]))
+        if size > 1:
+            length = decode_length(bytes(self._buffer[at:start]))
         if length > MAX_WORD_BYTES:
             raise MalformedWord(f"a word of {length} bytes")
-        return start + length if start + length <= len(self._buffer) else None
+        return (start, start + length) if start + length <= len(self._buffer) else None
