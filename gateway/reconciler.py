@@ -8,7 +8,7 @@ the others.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -66,9 +66,11 @@ class Settle:
     async def run_once(self) -> float | None:
         """Ask about every payment that is due."""
         after_s = self._clock.wall_s() - LISTEN_S
-        payments = await self._db.read(lambda tx: [*payment_rows.listened_for(tx, after_s), *link_rows.listened_for(tx, after_s)])
-        now_s = self._clock.monotonic_s()
-        self._due_at_s = {payment.id: self._due_at_s.get(payment.id, now_s + self._first_wait_s(payment)) for payment in payments}
+        now_s, before = self._clock.monotonic_s(), self._due_at_s
+        resting = {payment_id for payment_id, due_at_s in before.items() if due_at_s > now_s}
+        ids, payments = await self._db.read(lambda tx: _listened_for(tx, after_s, resting))
+        first = {payment.id: now_s + self._first_wait_s(payment) for payment in payments if payment.id not in before}
+        self._due_at_s = {payment_id: before.get(payment_id, first.get(payment_id, now_s)) for payment_id in ids}
         self._just_started = False
         due = [payment for payment in payments if self._due_at_s[payment.id] <= now_s]
         by_owner = groupby(sorted(due, key=lambda payment: payment.owner_id), key=lambda payment: payment.owner_id)
@@ -120,6 +122,12 @@ class Settle:
 
     def _age_s(self, payment: Payment) -> float:
         return max(0.0, self._clock.wall_s() - (payment.pushed_at_s or payment.created_at_s))
+
+
+def _listened_for(tx: Transaction, after_s: float, resting: Collection[str]) -> tuple[list[str], list[Payment]]:
+    """Every payment of which the provider may have something to say, and those in full whose time may have come."""
+    ids = [*payment_rows.listened_for(tx, after_s), *link_rows.listened_for(tx, after_s)]
+    return ids, [payment_rows.get(tx, payment_id) for payment_id in ids if payment_id not in resting]
 
 
 class Open:
@@ -207,6 +215,9 @@ class Compare:
         """When the router started at the latest, in our monotonic seconds; None while it is out of sight."""
         self._compared_at_s = float("-inf")
         self._settling_until_s = float("-inf")
+        self._unclaimed: list[Grant] = []
+        """As they were read last, and after how many commits that was."""
+        self._read_at_commit = -1
 
     async def run_once(self) -> float | None:
         """Feel the pulse; compare everything when it is time, after a reboot, and whenever the router comes back."""
@@ -251,8 +262,10 @@ class Compare:
 
     async def _somebody_is_awaited(self) -> bool:
         """Whether a paid phone was lost sight of within the last hour: it may come back any moment."""
-        unclaimed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.UNCLAIMED))
-        return any((grant.mac or grant.ip) and self._is_recent(grant) for grant in unclaimed)
+        if (commits := self._db.commits) != self._read_at_commit:  # most pulses find the database as it was
+            self._unclaimed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.UNCLAIMED))
+            self._read_at_commit = commits
+        return any((grant.mac or grant.ip) and self._is_recent(grant) for grant in self._unclaimed)
 
     def _is_recent(self, grant: Grant) -> bool:
         """Whether it became unclaimed within the last hour: a router that was down for days sees nobody right after its start."""

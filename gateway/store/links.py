@@ -29,13 +29,13 @@ def closed(tx: sqlite3.Connection, payment_id: str, at_s: float) -> Payment:
     return payment_rows.note(tx, payment_rows.get(tx, payment_id), "link_closed", at_s, link_open=False)
 
 
-def listened_for(tx: sqlite3.Connection, after_s: float) -> list[Payment]:
-    """Every decided link through which money may still come: over, or paid, since that moment."""
-    over = payment_rows.several(
-        tx, "kind = 'link' AND state IN ('refused', 'failed', 'lapsed') AND pushed_at_s > ?", after_s - LINK_LIFE_S
-    )
-    paid = payment_rows.several(tx, "kind = 'link' AND paid_at_s > ?", after_s)
-    return [*over, *(payment for payment in paid if payment not in over)]
+def listened_for(tx: sqlite3.Connection, after_s: float) -> list[str]:
+    """The payment of every decided link through which money may still come: over, or paid, since that moment."""
+    links = "SELECT id FROM payment WHERE kind = 'link' AND"
+    over = f"{links} state IN ('refused', 'failed', 'lapsed') AND pushed_at_s > ? ORDER BY created_at_s"
+    paid = f"{links} paid_at_s > ? ORDER BY created_at_s"
+    rows = [*tx.execute(over, (after_s - LINK_LIFE_S,)), *tx.execute(paid, (after_s,))]
+    return list(dict.fromkeys(row["id"] for row in rows))
 
 
 def keep_surplus(tx: sqlite3.Connection, payment: Payment, report: InvoiceReport, at_s: float) -> bool:

@@ -145,18 +145,19 @@ def in_state(tx: sqlite3.Connection, state: PaymentState) -> list[Payment]:
     return several(tx, "state = ?", state.value)
 
 
-def listened_for(tx: sqlite3.Connection, pushed_after_s: float) -> list[Payment]:
-    """Every payment of which the provider may still have something to say: undecided, or pushed after that moment and not paid.
+def listened_for(tx: sqlite3.Connection, pushed_after_s: float) -> list[str]:
+    """The id of every payment of which the provider may still have something to say, oldest first.
 
-    Links that are decided have a longer story: see `gateway.store.links`.
+    Those are the undecided ones, and those that were pushed after that moment and are not paid. Links that are decided have a longer story: see `gateway.store.links`.
     """
     rows = tx.execute(
         # Two selections, not one with OR: each has its index, while OR would read every payment ever made.
-        f"{_SELECT} WHERE state IN ('pushing', 'pushed', 'unknown') UNION ALL "
-        f"{_SELECT} WHERE state IN ('refused', 'failed', 'lapsed') AND kind = 'push' AND pushed_at_s > ? ORDER BY created_at_s",
+        "SELECT id, created_at_s FROM payment WHERE state IN ('pushing', 'pushed', 'unknown') UNION ALL "
+        "SELECT id, created_at_s FROM payment WHERE state IN ('refused', 'failed', 'lapsed') AND kind = 'push' AND pushed_at_s > ? "
+        "ORDER BY created_at_s",
         (pushed_after_s,),
     )
-    return [_payment(row) for row in rows]
+    return [row["id"] for row in rows]
 
 
 def shift(tx: sqlite3.Connection, since_s: float, listened_after_s: float, step_s: float, at_s: float) -> int:

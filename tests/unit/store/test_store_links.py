@@ -73,8 +73,8 @@ def test_a_decided_link_is_listened_for_as_long_as_money_may_come_through_it(tx)
     stored(tx, 1, state=PaymentState.PAID, paid_at_s=NOW_S + 100)
     stored(tx, 2, state=PaymentState.LAPSED)
     stored(tx, 3, state=PaymentState.PUSHED)
-    assert ids(link_rows.listened_for(tx, NOW_S)) == ["payment-2", "payment-1"]
-    assert ids(link_rows.listened_for(tx, NOW_S + 100)) == ["payment-2"]
+    assert link_rows.listened_for(tx, NOW_S) == ["payment-2", "payment-1"]
+    assert link_rows.listened_for(tx, NOW_S + 100) == ["payment-2"]
     assert link_rows.listened_for(tx, NOW_S + LINK_LIFE_S) == []
 
 

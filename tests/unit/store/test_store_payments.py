@@ -213,7 +213,7 @@ def test_a_phone_is_held_by_the_newest_of_its_prompts(tx):
 )
 def test_the_provider_is_listened_to_until_it_has_spoken_and_for_a_day_where_money_may_come_late(tx, state, fresh, old):
     stored(tx, pushed(1, state=PaymentState(state)), pushed(2, state=PaymentState(state), pushed_at_s=NOW_S - 100))
-    assert [one.id for one in payment_rows.listened_for(tx, NOW_S - 50)] == ["payment-1"] * fresh + ["payment-2"] * old
+    assert payment_rows.listened_for(tx, NOW_S - 50) == ["payment-1"] * fresh + ["payment-2"] * old
 
 
 def test_a_refusal_without_a_push_is_not_listened_for(tx):
@@ -228,7 +228,7 @@ def test_what_is_listened_for_comes_oldest_first_whatever_its_state(tx):
         pushed(2, state=PaymentState.FAILED, created_at_s=NOW_S + 1),
         pushed(3, created_at_s=NOW_S),
     )
-    assert [one.id for one in payment_rows.listened_for(tx, 0)] == ["payment-3", "payment-2", "payment-1"]
+    assert payment_rows.listened_for(tx, 0) == ["payment-3", "payment-2", "payment-1"]
 
 
 def test_payments_of_one_state_come_oldest_first(tx):
