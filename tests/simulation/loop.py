@@ -15,8 +15,6 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_COMPACT_ABOVE = 200  # cancelled timers that are carried along; more are thrown out together, as asyncio itself does
-
 _ROUNDS_MAX = 100_000  # without any time passing: somebody goes round in a circle
 
 START_S = 1_000.0
@@ -63,6 +61,26 @@ class SimulatedTask(asyncio.Task[Any]):
         return self._number
 
 
+class _Handle(asyncio.Handle):
+    """What asyncio's handles ask again and again, whether they are being debugged, is not asked here: a tenth of a run's time."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Any, args: Any, loop: "SimulatedLoop", context: Context | None) -> None:
+        self._callback, self._args, self._loop = callback, args, loop
+        self._context = copy_context() if context is None else context
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+
+    def cancel(self) -> None:
+        """Forget what was to be done. A timer keeps its place until its time comes."""
+        self._cancelled = True
+        self._callback, self._args = None, ()
+
+
+class _Timer(_Handle, asyncio.TimerHandle):
+    __slots__ = ()
+
+
 class SimulatedLoop(asyncio.BaseEventLoop):
     """asyncio's own loop, but for the waiting. Work for threads is done at once, in place."""
 
@@ -70,7 +88,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.now_s = START_S
         self.tasks_made = 0
-        self._rounds = 0
+        self._timers_made = 0
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        """A heap: by time, then in the order in which they were set."""
         self.complaints: list[str] = []
         """What asyncio would have logged: exceptions that nobody took, callbacks that failed."""
         self.network: Any = None
@@ -82,53 +102,54 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return self.now_s
 
     def _run_once(self) -> None:
-        """One round: the timers that are due, then whatever is ready by now."""
-        ready, timers = self._ready, self._scheduled  # type: ignore[attr-defined]
-        self._compact(timers)
-        self._rounds += 1
-        if self._rounds > _ROUNDS_MAX:
-            raise RuntimeError("somebody is busy for ever, and no time passes")
-        while timers and timers[0]._cancelled:
-            self._drop(heapq.heappop(timers))
-        if not ready:
-            if not timers:
-                raise RuntimeError("everybody waits, and for nothing")
-            self._let_pass(timers[0]._when)
-        while timers and timers[0]._when <= self.now_s:
-            timer = heapq.heappop(timers)
-            if timer._cancelled:
-                self._drop(timer)
-            else:
-                timer._scheduled = False
-                ready.append(timer)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            machine = handle._context.get(HERE, NOWHERE)
-            if machine.alive:
-                handle._run()
-            else:
-                machine.remains.append(handle)
+        """Until somebody stops the loop, round after round: the timers that are due, then whatever is ready by now."""
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        rounds = 0
+        while not self._stopping:  # type: ignore[attr-defined]
+            if ready:
+                rounds += 1
+            elif self._let_pass():
+                rounds = 0
+            if rounds > _ROUNDS_MAX:
+                raise RuntimeError("somebody is busy for ever, and no time passes")
+            while timers and timers[0][0] <= self.now_s:
+                ready.append(heapq.heappop(timers)[2])
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                machine = handle._context.get(HERE, NOWHERE)
+                if machine.alive:
+                    handle._run()
+                else:
+                    machine.remains.append(handle)
 
-    def _let_pass(self, until_s: float) -> None:
-        """Jump to the next timer."""
-        if until_s > self.now_s:
-            self.now_s, self._rounds = until_s, 0
+    def _let_pass(self) -> bool:
+        """Jump to the next timer; whether any time has passed."""
+        timers, before_s = self._timers, self.now_s
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+        if not timers:
+            raise RuntimeError("everybody waits, and for nothing")
+        self.now_s = max(before_s, timers[0][0])
+        return self.now_s > before_s
 
-    def _drop(self, timer: asyncio.TimerHandle) -> None:
-        timer._scheduled = False  # type: ignore[attr-defined]
-        self._timer_cancelled_count -= 1
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+        """See `asyncio.loop.call_soon`."""
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
 
-    def _compact(self, timers: list[asyncio.TimerHandle]) -> None:
-        if self._timer_cancelled_count < max(_COMPACT_ABOVE, len(timers) // 2):  # type: ignore[has-type]
-            return
-        for timer in timers:
-            if timer._cancelled:
-                timer._scheduled = False  # type: ignore[attr-defined]
-        timers[:] = [timer for timer in timers if not timer._cancelled]
-        heapq.heapify(timers)
-        self._timer_cancelled_count = 0
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:  # type: ignore[override]
+        """See `asyncio.loop.call_at`; timers for the same moment come in the order in which they were set."""
+        timer = _Timer(callback, args, self, context)
+        self._timers_made += 1
+        heapq.heappush(self._timers, (when, self._timers_made, timer))
+        return timer
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> asyncio.TimerHandle:  # type: ignore[override]
+        """See `asyncio.loop.call_later`."""
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
         return self.call_soon(callback, *args, context=context)
@@ -169,7 +190,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                     _dismantle(task)
                 left.clear()
                 self._ready.clear()  # type: ignore[attr-defined]
-                self._scheduled.clear()  # type: ignore[attr-defined]
+                self._timers.clear()
                 self.network = None
                 gc.collect()
         finally:
