@@ -19,7 +19,7 @@ from tests.simulation.bounds import COMPARE_S, LONGEST_PAUSE_S, ONLINE_WITHIN_S,
 from tests.simulation.loop import START_S, SimulatedTask
 from tests.simulation.plan import Plan
 from tests.simulation.replica import Replica, Row, Violation
-from tests.simulation.verdicts import OVER_TOLERANCE_S, OVER_WITHIN_S, Verdicts
+from tests.simulation.verdicts import OVER_WITHIN_S, TOLERANCE_S, Verdicts
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -312,7 +312,7 @@ class Auditor:
                 raise Violation("failed at IntaSend and still open here", payment_id=payment["id"])
         for grant in self.replica.grants.values():
             over = grant["state"] == "ending" or (
-                grant["state"] == "active" and grant["ends_at_s"] < now_s - OVER_WITHIN_S - OVER_TOLERANCE_S
+                grant["state"] == "active" and grant["ends_at_s"] < now_s - OVER_WITHIN_S - TOLERANCE_S
             )
             in_range = grant["mac"] in world.router.hotspot.phones
             if over or (grant["state"] == "owed" and in_range):

@@ -16,17 +16,15 @@ from tests.simulation.replica import Replica, Row, Violation, window_s
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-OVER_WITHIN_S = 1.0
-"""The contract: a phone is shut out so long after its grant is due, the router being healthy."""
-OVER_TOLERANCE_S = 2.0
-"""What the simulated cable, card and router take for it."""
+OVER_WITHIN_S, SERVED_WITHIN_S = 1.0, 3.0
+"""The contract, for a healthy router: so long after its grant is due a phone is shut out, after it is paid it is let through."""
+TOLERANCE_S = 2.0
+"""What the simulated cable, card and router take for it, and an answer of IntaSend."""
 
 PROMPT_LIFE_S = 180.0
 """So long a prompt is answered with the customer waiting beside it (facts, payments 2)."""
 SEEN_WITHIN_S, LOST_SEEN_WITHIN_S = 15.0, 60.0
 """The contract: so long after it is complete a payment is paid without any webhook; the second where the push's answer was lost."""
-SEEN_TOLERANCE_S = 2.0
-"""What asking takes, and writing it down."""
 
 A_MOMENT_S = 0.01
 STEPS_S = 30.0
@@ -80,7 +78,7 @@ class Verdicts:
             return
         lost = before["state"] != "pushed"
         what = f"booked until paid{', its push lost' if lost else ''}"
-        if self._bounds.exceeded(what, took_s, event, (LOST_SEEN_WITHIN_S if lost else SEEN_WITHIN_S) + SEEN_TOLERANCE_S):
+        if self._bounds.exceeded(what, took_s, event, (LOST_SEEN_WITHIN_S if lost else SEEN_WITHIN_S) + TOLERANCE_S):
             raise Violation(f"{what}: {took_s:.1f} s", payment_id=payment["id"])
 
     def _judge_grant(self, kind: str, event: sqlite3.Row, before: Row, grant: Row) -> None:
@@ -97,10 +95,11 @@ class Verdicts:
             self._noted_at_s[grant["id"]] = event["at_s"]
             if before["version"] == 0:  # not one that has moved, was given time back, or whose phone was away
                 took_s = event["at_s"] - grant["created_at_s"]
-                self._bounds.exceeded("paid until online", took_s, event, float("inf"))
+                if self._bounds.exceeded("paid until online", took_s, event, SERVED_WITHIN_S + TOLERANCE_S):
+                    raise Violation(f"paid, and let through after {took_s:.1f} s", payment_id=payment_id)  # 3
         if kind == "shut" and grant["ended_because"] == "time":
             late_s = event["at_s"] - max(grant["ends_at_s"], self._noted_at_s.get(grant["id"], 0.0))
-            if self._bounds.exceeded("due until shut out", late_s, event, OVER_WITHIN_S + OVER_TOLERANCE_S):
+            if self._bounds.exceeded("due until shut out", late_s, event, OVER_WITHIN_S + TOLERANCE_S):
                 raise Violation(f"grant {grant['id']} was closed {late_s:.1f} s late", payment_id=payment_id)  # 6
 
     def _judge_end(self, event: sqlite3.Row, before: Row, grant: Row) -> None:
