@@ -15,7 +15,7 @@ from gateway.access import GrantState
 from gateway.adoption import Adoption, Seller, packages_of
 from gateway.catalogue import Account, Site
 from gateway.clock import Clock
-from gateway.errors import GatewayError, NotFound, ProviderRefused, ProviderUnreachable
+from gateway.errors import GatewayError, NotFound, NotStored, ProviderRefused, ProviderUnreachable
 from gateway.gate import ACTIVATION_ALLOWANCE_S
 from gateway.hotspot.base import Snapshot
 from gateway.payments import LINK_LIFE_S, Payment, PaymentState
@@ -173,16 +173,18 @@ class Books:
     async def _read(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> None:
         """Compare one account. Raises what stands in the way; an account that does not sell any more stands in nobody's."""
         try:
-            if isinstance(account.provider, GatewayError):
-                raise account.provider
-            since_s = await self._since_s(credential_id, account.owner_id)
-            reports = await account.provider.invoices.since(since_s)
-            refunds = await self._asked_back(account.provider.refunds) if in_doubt else []
+            await self._compare(credential_id, account, sight, in_doubt=in_doubt)
         except GatewayError as fault:
-            if self._site.selling_with.get(account.owner_id) == credential_id:
+            if isinstance(fault, NotStored) or self._site.selling_with.get(account.owner_id) == credential_id:
                 raise
             log.info("account %s could not be compared: %s", credential_id, fault, extra={"action": "books_unread"})
-            return
+
+    async def _compare(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> None:
+        if isinstance(account.provider, GatewayError):
+            raise account.provider
+        since_s = await self._since_s(credential_id, account.owner_id)
+        reports = await account.provider.invoices.since(since_s)
+        refunds = await self._asked_back(account.provider.refunds) if in_doubt else []
         seller = Seller(account.owner_id, credential_id, account.provider.links)
         for entry in await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, _in_turn(reports, refunds))):
             await self._apply(entry, seller, sight)

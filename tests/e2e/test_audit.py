@@ -10,12 +10,15 @@ from prometheus_client import generate_latest
 
 from gateway import audit, cli
 from gateway.audit_table import UNCHECKED, run_audit
+from gateway.errors import RouterRefused
+from gateway.hotspot.mikrotik import MikrotikHotspot
 from gateway.simulators.intasend import Endpoint, Outcome, fails_with
 from gateway.store import audit as audit_rows
 from gateway.store import events
+from tests.e2e.rows import ours
 from tests.e2e.test_backup import run
 from tests.e2e.test_refunds import DUE_S, NOTICED_S, ask_back, paid_for_nothing
-from tests.e2e.world import World
+from tests.e2e.world import WANJIKU, World
 
 
 @pytest.fixture
@@ -121,6 +124,49 @@ async def test_who_was_served_and_has_not_paid_after_all_is_told_by_his_payment(
     assert await run_audit(world.config(), lines.append, world.clock) == 1
     assert any("served and not paid: IntaSend says FAILED" in line and payment_id in line for line in lines)
     assert not any(fine in line for line in lines)
+
+
+async def test_a_receipt_that_pays_twice_is_told_by_the_second_payment(world: World, caplog: pytest.LogCaptureFixture):
+    first = await world.ask(world.amina)
+    world.amina.enter_pin()
+    await world.pass_time(5)
+    second = await world.ask(world.otieno)
+    one, other = world.intasend.pushes
+    other.receipt = one.receipt
+    world.otieno.enter_pin()
+    await world.pass_time(audit.FIRST_S + audit.EVERY_S, 60)
+    assert told(caplog, "invariant_broken") == [second]
+    (sentence,) = [record.getMessage() for record in caplog.records if getattr(record, "action", "") == "invariant_broken"]
+    assert one.receipt in sentence
+    assert first in sentence
+    assert broken(world) == {"one_payment_per_invoice"}
+
+
+async def test_a_row_of_ours_that_nobody_knows_is_told_and_stays(world: World, caplog: pytest.LogCaptureFixture):
+    until = int(world.clock.wall_s()) + 86_400
+    row = {"name": WANJIKU[1], "mac-address": WANJIKU[1], "comment": f"hotspot-gateway:sold-before until={until}"}
+    world.router.hotspot.users.add(row)
+    await one_audit(world)
+    (said,) = [record for record in caplog.records if getattr(record, "action", "") == "look_at_it"]
+    assert (said.levelname, vars(said)["grant"]) == ("WARNING", "sold-before")
+    assert WANJIKU[1] in said.getMessage()
+    assert (broken(world), len(ours(world.router))) == (set(), 1)
+
+
+async def test_who_is_still_let_through_behind_his_end_is_told(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    async def refuse(*_: object) -> None:
+        raise RouterRefused("failure: cannot remove")
+
+    payment_id = await world.buy(world.amina, package_id=1, amount="5")
+    monkeypatch.setattr(MikrotikHotspot, "shut_out", refuse)
+    await one_audit(world)
+    assert told(caplog, "invariant_broken") == [payment_id]
+    assert broken(world) == {"no_early_cut"}
+    monkeypatch.undo()
+    await one_audit(world)
+    assert told(caplog, "invariant_holds_again") == [payment_id]
 
 
 async def test_money_that_was_asked_back_is_not_missed(world: World, caplog: pytest.LogCaptureFixture):
