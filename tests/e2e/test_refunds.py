@@ -18,7 +18,7 @@ from gateway.errors import GatewayError
 from gateway.simulators.intasend import Endpoint, Outcome, fails_with, reset_after, reset_before
 from gateway.simulators.intasend.faults import Fault, Proceed
 from tests.e2e.test_books import in_order, lose_the_card
-from tests.e2e.test_payment_links import FRIEND, linked, pay
+from tests.e2e.test_payment_links import FRIEND, let_write, linked, pay
 from tests.e2e.world import Answer, World
 
 DUE_S = 7_200
@@ -383,3 +383,32 @@ async def test_the_command_says_why_not(world: World):
     await world.stop()
     with pytest.raises(GatewayError, match=r"does not answer at .*: is it running"):
         await refund(config, used, world.clock)
+
+
+async def test_what_was_paid_at_a_router_that_is_out_of_service_is_given_back(world: World):
+    payment_id = await paid_for_nothing(world)
+    world.edits.append(lambda document: document["owners"][0].update(routers=[]))
+    await world.reload()
+    await wait(world)
+    status, answer = await ask_back(world, payment_id)
+    assert (status, answer["refunds"][0]["status"]) == (200, "requested")
+    grant = await world.grant(payment_id)
+    assert grant is not None
+    assert grant.state is GrantState.REVOKED
+
+
+async def test_a_refund_whose_answer_came_while_the_disk_was_full_is_looked_up(world: World):
+    async def turn_read_only(request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        answer = await proceed()
+        await let_write(world, "OFF")
+        return answer
+
+    payment_id = await paid_for_nothing(world)
+    await wait(world)
+    world.intasend.faults.always(Endpoint.CHARGEBACKS, asked(turn_read_only))
+    assert (await ask_back(world, payment_id))[0] == 503
+    world.intasend.faults.clear()
+    await let_write(world, "ON")
+    status, answer = await ask_back(world, payment_id)
+    assert (status, answer["refunds"][0]["status"]) == (200, "requested")
+    assert len(world.intasend.chargebacks) == 1
