@@ -59,38 +59,23 @@ class Origins:
 
     def __init__(self) -> None:
         self._strangers: set[str] = set()
-        self._told: set[str] = set()
 
     async def of(self, report: InvoiceReport, links: LinkProvider) -> Origin | None:
         """The origin of an invoice; None for what no gateway has asked for.
 
-        Raises ProviderUnreachable and ProviderRefused when a link cannot be asked about now. One that the provider does not show
-        any more is told where it was paid, and stops nobody.
+        Raises ProviderUnreachable and ProviderRefused when the link through which it was paid cannot be read.
         """
         payment_id = payment_id_in(report.api_ref)
         if payment_id is not None:
             return Origin(payment_id)
         if report.api_ref is None or report.api_ref in self._strangers or report.reported is not Reported.PAID:
             return None
-        try:
-            link = await links.behind(report.api_ref)
-        except ProviderRefused as refusal:
-            if not is_about_the_question(refusal):
-                raise
-            self.tell(report, f"whose link it was paid through cannot be read: {refusal}")
-            return None
+        link = await links.behind(report.api_ref)
         payment_id = payment_id_at_end_of(link.return_url) if link else None
         if payment_id is None:
             _remember(self._strangers, report.api_ref)
             return None
         return Origin(payment_id, link)
-
-    def tell(self, report: InvoiceReport, why: str, payment_id: str | None = None) -> None:
-        """Say that somebody has paid and cannot be found, once per invoice."""
-        if report.invoice_id not in self._told:
-            _remember(self._told, report.invoice_id)
-            what = "paid and not served: %s; %s. Look it up at IntaSend: give the time, or the money back"
-            log.error(what, described(report), why, extra={"action": "paid_not_recorded", "payment": payment_id})
 
 
 def is_about_the_question(refusal: ProviderRefused) -> bool:
@@ -113,14 +98,16 @@ class Adoption:
         self._clock = clock
         self._settlement = settlement
         self._origins = Origins()
+        self._told: set[str] = set()
+        """Invoices of which it was said that nobody knows whose they are."""
 
     async def adopt(self, report: InvoiceReport, seller: Seller, router_of: Mapping[str, int]) -> Payment | None:
         """The payment of an invoice that the database does not know by its reference.
 
         None when it is not the seller's, has failed, or says too little: then it is told where money is in it. `router_of` says on
-        which router a grant is. Raises ProviderUnreachable and ProviderRefused when a link cannot be read.
+        which router a grant is. Raises ProviderUnreachable and ProviderRefused when a link cannot be read now.
         """
-        origin = None if report.reported is Reported.FAILED else await self._origins.of(report, seller.links)
+        origin = None if report.reported is Reported.FAILED else await self._origin_of(report, seller.links)
         if origin is None:
             return None
         router_id = router_of.get(grant_id_of(origin.payment_id))
@@ -130,6 +117,22 @@ class Adoption:
         if known is None:
             return await self._record(report, seller, origin, router_id)
         return await self._linked(known, origin) if known.owner_id == seller.owner_id else None
+
+    async def _origin_of(self, report: InvoiceReport, links: LinkProvider) -> Origin | None:
+        try:
+            return await self._origins.of(report, links)
+        except ProviderRefused as refusal:
+            if not is_about_the_question(refusal):
+                raise
+            self._tell(report, f"whose link it was paid through cannot be read: {refusal}")
+            return None
+
+    def _tell(self, report: InvoiceReport, why: str, payment_id: str | None = None) -> None:
+        """Say that somebody has paid and cannot be found, once per invoice."""
+        if report.invoice_id not in self._told:
+            _remember(self._told, report.invoice_id)
+            what = "paid and not served: %s; %s. Look it up at IntaSend: give the time, or the money back"
+            log.error(what, described(report), why, extra={"action": "paid_not_recorded", "payment": payment_id})
 
     def _may_be_of(self, seller: Seller, origin: Origin, router_id: int | None) -> bool:
         """Whether it is not another gateway's, nor another owner's of this one: several may sell with the same keys."""
@@ -148,7 +151,7 @@ class Adoption:
         bought = self._bought(report, packages_of(self._site, seller.owner_id, router_id))
         if bought is None:
             if report.reported is Reported.PAID:
-                self._origins.tell(report, "it says too little to be recorded again", origin.payment_id)
+                self._tell(report, "it says too little to be recorded again", origin.payment_id)
             return None
         draft, choice, now_s = self._draft(report, seller, origin, bought), bought.choice, self._clock.wall_s()
         payment = await self._db.write(lambda tx: book_rows.adopt(tx, draft, report, now_s, is_certain=choice.is_certain))

@@ -159,7 +159,12 @@ class Examiner:
         if payment is not None:
             matches = payment.is_what_was_asked(report.value, report.currency, report.api_ref)
             return Booked(report.invoice_id, described(report), payment.id, payment, matches)
-        origin = await self._origins.of(report, links)
+        try:
+            origin = await self._origins.of(report, links)
+        except ProviderRefused as refusal:
+            if not is_about_the_question(refusal):
+                raise
+            return Booked(report.invoice_id, described(report), None, None, matches=True)
         if origin is None or not is_of(origin.payment_id, self._site.tag):
             return None
         return Booked(report.invoice_id, described(report), origin.payment_id, None, matches=True)

@@ -256,8 +256,8 @@ class Booked:
     invoice_id: str
     described: str
     """What an operator looks it up by: the invoice, the sum, the payer."""
-    payment_id: str
-    """What it pays, by its reference."""
+    payment_id: str | None
+    """What it pays, by its reference; None where it was paid through a link that the provider does not show."""
     payment: Payment | None
     """The same, if the database has it."""
     matches: bool
@@ -271,7 +271,10 @@ def judge_books(booked: Iterable[Booked], surplus: frozenset[str]) -> list[Findi
 
 def _of_booked(one: Booked) -> Iterable[Finding]:
     payment = one.payment
-    if payment is None:
+    if one.payment_id is None:
+        what = f"{one.described} is paid through a link that IntaSend does not show: find out whether its payer waits for time"
+        yield Finding(Invariant.ONE_PAYMENT, what, severity=Severity.LOOK)
+    elif payment is None:
         what = f"{one.described} is paid and has no payment here: refund it, or give its payer the time"
         yield Finding(Invariant.ONE_PAYMENT, what, one.payment_id)
     elif payment.state not in {PaymentState.PAID, PaymentState.DISPUTED}:

@@ -165,6 +165,10 @@ async def test_money_through_a_link_that_cannot_be_read_stops_nobody_and_is_told
     assert invoice_id in sentence
     assert "50.00 KES" in sentence
     assert f"{FRIEND[:4]}•••••{FRIEND[-3:]}" in sentence
+    await world.pass_time(audit.FIRST_S + audit.EVERY_S + audit.SEEN_AFTER_S, 60)
+    (sentence,) = messages(caplog, "look_at_it")
+    assert invoice_id in sentence
+    assert (broken(world), len(messages(caplog, "paid_not_recorded"))) == (set(), 1)
 
 
 async def test_a_link_whose_answer_was_lost_before_the_backup_is_found_by_its_invoice(world: World):

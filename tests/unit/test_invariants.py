@@ -207,6 +207,11 @@ def test_each_complete_invoice_pays_one_payment(booked: Booked, surplus: str, br
     assert {finding.payment_id for finding in found} <= {PAID.id}
 
 
+def test_money_through_a_link_that_nobody_shows_is_for_somebody_to_look_at():
+    (found,) = judge_books([replace(BOOKED, payment_id=None, payment=None)], frozenset())
+    assert (found.severity, "INV-1" in found.what) == (Severity.LOOK, True)
+
+
 def test_a_payment_whose_invoice_is_not_paid_is_named_with_what_the_provider_says():
     found = judge_unbooked(PAID, "FAILED")
     assert (found.invariant, found.payment_id, found.severity) == (Invariant.ONE_PAYMENT, "payment-1", Severity.BROKEN)
