@@ -99,8 +99,9 @@ class Books:
         """After a rescue: nothing is sold for anybody who has keys, until the books are in order."""
         if await self._a_link_may_be_lost():
             self._due_at_s = self._clock.monotonic_s()
-        if await self._db.read(rescues.is_unsettled):
-            self._site.in_doubt |= set(self._site.providers)
+        since_s = await self._db.read(rescues.unsettled_since_s)
+        if since_s is not None:
+            self._site.in_doubt |= dict.fromkeys(self._site.providers, since_s)
             log.warning("nothing is sold until IntaSend's invoices were read again", extra={"action": "books_in_doubt"})
 
     async def run_once(self) -> float:
@@ -127,22 +128,22 @@ class Books:
         return rescued_at_s is not None and self._clock.wall_s() < rescued_at_s + LINK_LIFE_S
 
     async def _balance(self, owner_id: int) -> None:
-        in_doubt = owner_id in self._site.in_doubt
+        in_doubt, paid_at_s = owner_id in self._site.in_doubt, dict[str, float]()
         try:
             sight = await self._look(owner_id)
             if in_doubt and not sight.is_whole and self._clock.monotonic_s() < self._began_at_s + ROUTERS_WAIT_S:
                 return
             for credential_id, account in list(self._site.accounts.items()):
                 if account.owner_id == owner_id:
-                    await self._read(credential_id, account, sight, in_doubt=in_doubt)
-            await self._put_in_place(owner_id, sight, in_doubt=in_doubt)
+                    paid_at_s |= await self._read(credential_id, account, sight, in_doubt=in_doubt)
+            await self._put_in_place(owner_id, sight, paid_at_s, in_doubt=in_doubt)
         except GatewayError as fault:
             level = logging.DEBUG if owner_id in self._unread else logging.WARNING  # every ten seconds, while nothing is sold
             self._unread.add(owner_id)
             log.log(level, "the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
         else:
             self._unread.discard(owner_id)
-            self._site.in_doubt.discard(owner_id)
+            self._site.in_doubt.pop(owner_id, None)
 
     async def _settle(self) -> None:
         if await self._db.read(rescues.is_unsettled):
@@ -170,23 +171,28 @@ class Books:
 
     # ── the provider ──
 
-    async def _read(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> None:
-        """Compare one account. Raises what stands in the way; an account that does not sell any more stands in nobody's."""
+    async def _read(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> dict[str, float]:
+        """Compare one account; when each payment was paid, as far as its list shows it.
+
+        Raises what stands in the way; an account that does not sell any more stands in nobody's.
+        """
         try:
-            await self._compare(credential_id, account, sight, in_doubt=in_doubt)
+            return await self._compare(credential_id, account, sight, in_doubt=in_doubt)
         except GatewayError as fault:
             if isinstance(fault, NotStored) or self._site.selling_with.get(account.owner_id) == credential_id:
                 raise
             log.info("account %s could not be compared: %s", credential_id, fault, extra={"action": "books_unread"})
+            return {}
 
-    async def _compare(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> None:
+    async def _compare(self, credential_id: int, account: Account, sight: Sight, *, in_doubt: bool) -> dict[str, float]:
         if isinstance(account.provider, GatewayError):
             raise account.provider
         since_s = await self._since_s(credential_id, account.owner_id)
         reports = await account.provider.invoices.since(since_s)
         refunds = await self._asked_back(account.provider.refunds) if in_doubt else []
         seller = Seller(account.owner_id, credential_id, account.provider.links)
-        for entry in await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, _in_turn(reports, refunds))):
+        entries = await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, _in_turn(reports, refunds)))
+        for entry in entries:
             await self._apply(entry, seller, sight)
         for refund in refunds:
             await self._refunds.recall(refund, sight.router_of)
@@ -194,6 +200,7 @@ class Books:
         if newest_s is not None:  # one from the future is no place to go on from
             until_s = min(newest_s, self._clock.wall_s())
             await self._db.write(lambda tx: book_rows.note_compared(tx, credential_id, until_s))
+        return dict(_paid_at_s(entries))
 
     async def _asked_back(self, refunds: RefundProvider) -> list[RefundReport]:
         """What was asked back, which an older database may not know; where that cannot be read for long, sales go on without."""
@@ -225,40 +232,58 @@ class Books:
 
     # ── the grants ──
 
-    async def _put_in_place(self, owner_id: int, sight: Sight, *, in_doubt: bool) -> None:
-        """Give the adopted grants the devices and windows that the routers show; what no router shows, and has run, has ended."""
+    async def _put_in_place(self, owner_id: int, sight: Sight, paid_at_s: Mapping[str, float], *, in_doubt: bool) -> None:
+        """Give what was lost the devices and windows that the routers show; what no router shows, and has run, has ended."""
         if not in_doubt and not await self._db.read(lambda tx: book_rows.without_device(tx, owner_id)):
             return
         for row in sight.rows:
-            if await self._db.write(lambda tx: self._place(tx, owner_id, row, in_doubt=in_doubt)):  # noqa: B023
+            if await self._db.write(lambda tx: self._place(tx, owner_id, row, paid_at_s, in_doubt=in_doubt)):  # noqa: B023
                 log.warning("found again on its device: %s", row.mac, extra={"action": "placed", "grant": row.grant_id})
         if sight.is_whole:
-            await self._db.write(lambda tx: self._end_what_has_run(tx, owner_id))
+            await self._db.write(lambda tx: self._end_what_has_run(tx, owner_id, paid_at_s))
         for router_id in {row.router_id for row in sight.rows}:
             self._scheduler.wake(f"close:{router_id}")
             self._scheduler.wake(f"compare:{router_id}")
 
-    def _place(self, tx: Transaction, owner_id: int, row: Shown, *, in_doubt: bool) -> bool:
-        """Whether the row knew better than the database: of an adopted grant always, of others only after a rescue."""
-        lost = book_rows.without_device(tx, owner_id)
+    def _lost(self, tx: Transaction, owner_id: int, paid_at_s: Mapping[str, float]) -> list[Lost]:
+        """Grants that may have run in the life that was forgotten: adopted ones without a device, and those paid in it."""
+        rescued_at_s = self._site.in_doubt.get(owner_id)
+        known = [] if rescued_at_s is None else book_rows.owed_since(tx, owner_id, rescued_at_s, paid_at_s)
+        return book_rows.without_device(tx, owner_id) + known
+
+    def _place(self, tx: Transaction, owner_id: int, row: Shown, paid_at_s: Mapping[str, float], *, in_doubt: bool) -> bool:
+        """Whether the row knew better than the database: of what was lost always, of others only after a rescue."""
+        lost = self._lost(tx, owner_id, paid_at_s)
         turn = _grant_of(tx, row, lost)
         if turn is None or turn.grant.owner_id != owner_id or turn.grant.is_over or turn.grant.state is GrantState.ENDING:
             return False
         if not in_doubt and turn.grant.id not in {one.grant.id for one in lost}:
             return False
         queue = [grant for grant in grant_rows.queue(tx, row.router_id, row.mac) if grant.id != turn.grant.id]
-        behind = [one.grant for one in lost if one.grant.id != turn.grant.id and one.payment.phone == turn.payment.phone]
+        behind = [one.grant for one in lost if one.grant.id != turn.grant.id and _may_follow(one, turn, row)]
         known = {grant.id: grant for grant in (turn.grant, *queue, *behind)}
         found = placed(row, turn.grant, turn.payment.created_at_s, queue, behind)
         for grant in found:
             book_rows.place(tx, known[grant.id], grant, self._clock.wall_s())
         return bool(found)
 
-    def _end_what_has_run(self, tx: Transaction, owner_id: int) -> None:
+    def _end_what_has_run(self, tx: Transaction, owner_id: int, paid_at_s: Mapping[str, float]) -> None:
         now_s = self._clock.wall_s()
-        for lost in book_rows.without_device(tx, owner_id):
+        for lost in self._lost(tx, owner_id, paid_at_s):
             if lost.payment.created_at_s + lost.grant.window_s <= now_s:
                 book_rows.end(tx, lost, now_s)
+
+
+def _paid_at_s(entries: Iterable[Entry]) -> Iterable[tuple[str, float]]:
+    """When the payments that the database knew were paid, by the provider's clock."""
+    for entry in entries:
+        if entry.payment is not None and entry.report.reported is Reported.PAID and entry.report.created_at_s is not None:
+            yield entry.payment.id, entry.report.created_at_s
+
+
+def _may_follow(lost: Lost, turn: Lost, row: Shown) -> bool:
+    """Whether a grant may be behind the one on a row: it is for that device, or nobody knows for which and the same phone paid."""
+    return lost.payment.phone == turn.payment.phone if lost.grant.mac is None else lost.grant.mac == row.mac
 
 
 def _in_turn(reports: Sequence[InvoiceReport], refunds: Iterable[RefundReport]) -> list[InvoiceReport]:

@@ -123,8 +123,8 @@ class Site:
     """The id of the credential behind `providers`, by owner id."""
     tag: str = ""
     """At the head of every payment id that this gateway makes."""
-    in_doubt: set[int] = field(default_factory=set)
-    """Owners of whose sales the database may not know all, since an older one took its place: see `gateway.books`."""
+    in_doubt: dict[int, float] = field(default_factory=dict)
+    """Owners of whose sales the database may not know all, and since when an older one is in its place: see `gateway.books`."""
 
     def provider(self, owner_id: int) -> Provider:
         """What the owner sells with. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""

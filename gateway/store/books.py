@@ -1,7 +1,7 @@
 """What comparing with the provider's books needs of the database: how far it has come, what is missing, what has no device."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -93,6 +93,18 @@ def without_device(tx: sqlite3.Connection, owner_id: int) -> list[Lost]:
     grants = [grant_rows.get(tx, row["id"]) for row in rows]
     found = [Lost(grant, payment_rows.get(tx, grant.payment_id)) for grant in grants]
     return sorted(found, key=lambda lost: (lost.payment.created_at_s, lost.payment.id))
+
+
+def owed_since(tx: sqlite3.Connection, owner_id: int, since_s: float, paid_at_s: Mapping[str, float]) -> list[Lost]:
+    """The owner's grants that are owed since a moment although they were paid for before; each with the moment of its payment."""
+    rows = tx.execute(
+        "SELECT payment_id FROM access_grant WHERE owner_id = ? AND state IN ('owed', 'unclaimed') AND created_at_s >= ?",
+        (owner_id, since_s),
+    )
+    found = [payment_rows.get(tx, row["payment_id"]) for row in rows if paid_at_s.get(row["payment_id"], since_s) < since_s]
+    paid = [replace(payment, created_at_s=paid_at_s[payment.id]) for payment in found]
+    grants = [(grant_rows.of_payment(tx, payment.id), payment) for payment in sorted(paid, key=lambda one: one.created_at_s)]
+    return [Lost(grant, payment) for grant, payment in grants if grant is not None]
 
 
 def place(tx: sqlite3.Connection, grant: Grant, found: Grant, at_s: float) -> None:

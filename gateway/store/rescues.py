@@ -19,13 +19,22 @@ def note(tx: sqlite3.Connection, rescue: Rescue, at_s: float) -> None:
 
 def is_unsettled(tx: sqlite3.Connection) -> bool:
     """Whether something may have been sold that this database does not know yet."""
-    return tx.execute("SELECT 1 FROM rescue WHERE settled_at_s IS NULL").fetchone() is not None
+    return unsettled_since_s(tx) is not None
+
+
+def unsettled_since_s(tx: sqlite3.Connection) -> float | None:
+    """Since when that is so; None when it is not."""
+    return _moment(tx, "SELECT min(at_s) FROM rescue WHERE settled_at_s IS NULL")
 
 
 def last_at_s(tx: sqlite3.Connection) -> float | None:
     """When an older state last took the database's place; None when it never did."""
-    row = tx.execute("SELECT max(at_s) AS at_s FROM rescue").fetchone()
-    return None if row["at_s"] is None else float(row["at_s"])
+    return _moment(tx, "SELECT max(at_s) FROM rescue")
+
+
+def _moment(tx: sqlite3.Connection, question: str) -> float | None:
+    (at_s,) = tx.execute(question).fetchone()
+    return None if at_s is None else float(at_s)
 
 
 def settle(tx: sqlite3.Connection, at_s: float) -> None:

@@ -172,6 +172,30 @@ async def test_time_that_has_run_does_not_come_back(world: World):
     assert await in_order(world)
 
 
+async def test_a_router_that_is_silent_for_longer_than_the_books_wait_takes_nothing_from_its_customers(world: World):
+    payment_id = await world.buy(world.amina)
+    before = await granted(world, payment_id)
+    await world.stop()
+    port = world.router.port
+    await world.router.stop()  # its cable: whoever is online stays so
+    damage(world.folder / "data" / "gateway.db")
+    await world.start()
+    await world.pass_time(books.ROUTERS_WAIT_S - 60, 10)
+    assert not await in_order(world)
+    await world.pass_time(120, 5)
+    assert await in_order(world)
+    assert (await granted(world, payment_id)).is_unclaimed
+    assert world.amina.online
+
+    await world.router.start(port=port)
+    for _ in range(60):
+        await world.pass_time(5)
+        assert world.amina.online
+    grant = await granted(world, payment_id)
+    assert (grant.state, grant.mac) == (GrantState.ACTIVE, before.mac)
+    assert grant.ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
+
+
 async def test_comparing_again_changes_nothing(world: World):
     await with_backup(world)
     await world.buy(world.amina, package_id=3, amount="200")

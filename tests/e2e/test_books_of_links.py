@@ -7,6 +7,7 @@ from aiohttp import web
 
 from gateway import audit, books
 from gateway.access import GrantState
+from gateway.identity import Duration
 from gateway.invariants import Invariant
 from gateway.payments import PaymentState
 from gateway.simulators.intasend import Endpoint, Outcome, fails_with, reset_after
@@ -57,11 +58,52 @@ async def test_a_link_that_was_paid_after_the_backup_is_paid_again(world: World)
     await with_backup(world)
     await pay(world, made)
     await world.pass_time_until(lambda: world.amina.online, within_s=60)
+    before = await granted(world, made.id)
+    await world.pass_time(1_200, 60)
     await lose_the_card(world)
     await world.pass_time(20)
     assert (await world.payment(made.id)).state is PaymentState.PAID
-    assert (await granted(world, made.id)).state is GrantState.ACTIVE
-    assert world.amina.online
+    grant = await granted(world, made.id)
+    assert (grant.state, world.amina.online) == (GrantState.ACTIVE, True)
+    assert grant.ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
+
+
+async def test_a_link_whose_time_has_run_by_the_time_that_the_card_dies_gives_nothing_more(world: World):
+    made = await linked(world, package_id=1, amount="5")
+    await with_backup(world)
+    await pay(world, made)
+    await world.pass_time_until(lambda: world.amina.online, within_s=60)
+    await world.pass_time(300, 30)
+    await lose_the_card(world)
+    await world.pass_time(60)
+    assert (await granted(world, made.id)).state is GrantState.ENDED
+    assert not world.amina.online
+
+
+async def test_a_link_that_was_paid_behind_what_was_running_is_behind_it_again(world: World):
+    first = await world.buy(world.amina)
+    made = await linked(world, package_id=3, amount="200")
+    await with_backup(world)
+    await pay(world, made)
+    await world.pass_time(60)
+    before = await granted(world, made.id)
+    assert before.state is GrantState.ACTIVE
+    await lose_the_card(world)
+    await world.pass_time(60)
+    ahead, behind = await granted(world, first), await granted(world, made.id)
+    assert behind.starts_at_s == pytest.approx(ahead.ends_s, abs=EXACT_S)
+    assert behind.ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
+    assert ahead.duration == Duration(3_600)
+
+
+async def test_a_link_that_was_paid_while_the_card_was_dead_lets_its_device_in_for_the_whole_time(world: World):
+    made = await linked(world)
+    await with_backup(world)
+    await world.stop()
+    await lose_and_pay(world, made.link_id or "")
+    await world.pass_time_until(lambda: world.amina.online, within_s=30)
+    grant = await granted(world, made.id)
+    assert grant.ends_s - world.clock.wall_s() == pytest.approx(3_600, abs=30)
 
 
 async def test_a_link_that_was_paid_while_the_card_was_dead_waits_for_its_payer_with_the_same_page(world: World):
