@@ -143,7 +143,12 @@ class Books:
             log.log(level, "the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
         else:
             self._unread.discard(owner_id)
-            self._site.in_doubt.pop(owner_id, None)
+            self._leave_doubt(owner_id)
+
+    def _leave_doubt(self, owner_id: int) -> None:
+        if self._site.in_doubt.pop(owner_id, None) is not None:
+            for router_id in self._site.catalogue.routers:
+                self._scheduler.wake(f"open:{router_id}")
 
     async def _settle(self) -> None:
         if await self._db.read(rescues.is_unsettled):

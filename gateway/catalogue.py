@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from gateway.access import Grant
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.hotspot.base import Hotspot, RouterLogin
 from gateway.packages import Package
@@ -125,6 +126,10 @@ class Site:
     """At the head of every payment id that this gateway makes."""
     in_doubt: dict[int, float] = field(default_factory=dict)
     """Owners of whose sales the database may not know all, and since when an older one is in its place: see `gateway.books`."""
+
+    def may_have_run(self, grant: Grant) -> bool:
+        """Whether the time of an owed grant may have run in a life that the database has forgotten: the books see to that first."""
+        return grant.created_at_s >= self.in_doubt.get(grant.owner_id, float("inf"))
 
     def provider(self, owner_id: int) -> Provider:
         """What the owner sells with. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""

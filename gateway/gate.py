@@ -65,17 +65,14 @@ class Gate:
         """The router's hotspot. Raises Unavailable for a router that is not in service any more."""
         return self._site.hotspot(self.router_id)
 
-    def awaits_the_books(self, grant: Grant) -> bool:
-        """Whether its time may have run in a life that the database has forgotten: `gateway.books` sees to that first."""
-        rescued_at_s = self._site.in_doubt.get(grant.owner_id)
-        return rescued_at_s is not None and grant.created_at_s >= rescued_at_s
-
     async def open(self, grant: Grant) -> Grant:
         """Let the device of an owed grant through, and start its time when the router has confirmed it.
 
-        A device that the router does not see leaves the grant unclaimed; a grant that is not owed any more stays as it is.
-        Raises RouterUnreachable and RouterRefused; the grant stays owed.
+        A device that the router does not see leaves the grant unclaimed; a grant that is not owed any more stays as it is, and so
+        does one that waits for `gateway.books`. Raises RouterUnreachable and RouterRefused; the grant stays owed.
         """
+        if self._site.may_have_run(grant):
+            return grant
         mac = grant.mac or await self._locate(grant)
         if mac is None:
             return await self._unclaimed(grant)

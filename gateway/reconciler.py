@@ -142,9 +142,8 @@ class Open:
     async def run_once(self) -> float | None:
         """Open every owed grant, oldest first: the order in which a device's grants follow each other."""
         owed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.OWED))
-        ready = [grant for grant in owed if not self._gate.awaits_the_books(grant)]
-        done = await self._errands.run(_of_grant(grant, "grant_failed", self._gate.open(grant)) for grant in ready)
-        return None if done and len(ready) == len(owed) else RETRY_S
+        done = await self._errands.run(_of_grant(grant, "grant_failed", self._gate.open(grant)) for grant in owed)
+        return None if done else RETRY_S
 
 
 class Close:
