@@ -6,16 +6,17 @@ with as it stands; nothing is ever sent twice. Knows nothing of HTTP but the num
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from gateway.clock import Clock
-from gateway.errors import Code, GatewayError, ProviderRefused, PushOutcomeUnknown, Unprocessable
+from gateway.errors import Code, GatewayError, NotStored, ProviderRefused, PushOutcomeUnknown, Unprocessable
 from gateway.payments import Payment, PaymentState
 from gateway.store import idempotency as key_rows
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database, Transaction
+from gateway.store.database import Database, Transaction, Work
 from gateway.store.idempotency import Claim, Kept
 
 KEEP_S = 86_400
@@ -71,10 +72,15 @@ class Idempotency:
             raise  # the key goes on standing for the payment: the next request learns what became of it
         except GatewayError as fault:
             refusal = voice.of_fault(fault) if fault.code in _LASTING else None
-            await self._db.write(lambda tx: self._keep(tx, claim, refusal) if refusal else self._release(tx, claim))
+            await self._note(lambda tx: self._keep(tx, claim, refusal) if refusal else self._release(tx, claim))
             raise
-        await self._db.write(lambda tx: self._keep(tx, claim, answer))
+        await self._note(lambda tx: self._keep(tx, claim, answer))
         return answer
+
+    async def _note(self, outcome: Work[None]) -> None:
+        """Write it down for whoever asks again; on a disk that takes nothing he is told how the payment stands by then."""
+        with contextlib.suppress(NotStored):
+            await self._db.write(outcome)
 
     def _find(self, tx: Transaction, claim: Claim) -> tuple[Kept, Payment] | None:
         kept = key_rows.find(tx, claim, self._clock.wall_s() - KEEP_S)

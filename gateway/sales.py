@@ -7,6 +7,7 @@ its answer is lost, the payment is looked up at the provider by `gateway.settlem
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -227,7 +228,7 @@ class Sales:
             report = await provider.push(order)
         except PushOutcomeUnknown as lost:
             log.warning("the answer to the push was lost, looking it up: %s", lost, extra=_ids(payment, "push_lost"))
-            return await self._note(payment, PaymentEvent.NO_ANSWER, lost.message)
+            return await _or_as_recorded(payment, self._note(payment, PaymentEvent.NO_ANSWER, lost.message))
         except (ProviderRefused, ProviderUnreachable) as refusal:
             log.warning("no prompt was sent: %s", refusal, extra=_ids(payment, "push_refused"))
             await self._note(payment, PaymentEvent.REJECTED, refusal.message, failed_reason=refusal.message)
@@ -235,7 +236,8 @@ class Sales:
             raise
         else:
             log.info("prompt sent, IntaSend invoice %s", report.invoice_id, extra=_ids(payment, "pushed"))
-            return await self.keep(lambda tx: _accept(tx, payment.id, report, self._clock.wall_s()))
+            kept = self.keep(lambda tx: _accept(tx, payment.id, report, self._clock.wall_s()))
+            return await _or_as_recorded(payment, kept)
         finally:
             del self._pushes[payment.id]
             self._scheduler.wake("settle")
@@ -260,6 +262,17 @@ class Sales:
             await self._clock.sleep(_DISK_RETRY_S)
             with contextlib.suppress(NotStored):  # told in the log, each time
                 return await self._db.write(answer)
+
+
+async def _or_as_recorded(payment: Payment, kept: Awaitable[Payment]) -> Payment:
+    """The payment with the answer to its push; where the disk does not take that now, as it was before.
+
+    A prompt is or may be on the phone: whoever was told "not now" would believe that nothing was asked of him.
+    """
+    try:
+        return await kept
+    except NotStored:
+        return payment
 
 
 def _phone(text: str) -> PhoneNumber:

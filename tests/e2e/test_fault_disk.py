@@ -21,7 +21,7 @@ from gateway.simulators.intasend import Endpoint
 from gateway.store.database import Transaction
 from tests.disk import Disk, observed
 from tests.e2e.portal import PortalWorld
-from tests.e2e.world import PATIENCE_S
+from tests.e2e.world import PATIENCE_S, PUBLIC_KEY
 
 Break = Callable[[Disk], None]
 
@@ -118,21 +118,53 @@ async def test_who_pays_while_nothing_can_be_stored_is_told_and_served_when_it_c
     assert len(site.intasend.pushes) == 1
 
 
-async def test_a_push_whose_answer_cannot_be_stored_is_found_again_and_never_repeated(site: PortalWorld, disk: Disk):
-    async def break_in_between(_: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+@pytest.mark.parametrize("answer_is_lost", [False, True])
+async def test_a_push_whose_answer_cannot_be_stored_is_found_again_and_never_repeated(
+    site: PortalWorld,
+    disk: Disk,
+    answer_is_lost: bool,  # noqa: FBT001 - a parameter of the test
+):
+    """The payment itself was stored before, and a prompt is out: nobody may be told that he was not charged."""
+
+    async def break_in_between(request: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
         answer = await proceed()
         fill(disk)
+        if answer_is_lost:
+            assert request.transport is not None
+            request.transport.abort()
         return answer
 
     site.intasend.faults.once(Endpoint.PUSH, break_in_between)
-    status, _ = await site.initiate(site.amina)
-    assert status == 503
+    page = await site.browser(site.amina).pay()
+    assert page.status == 200
+    assert "not been charged" not in page.words
+    (payment,) = await site.payments(PaymentState.PUSHING)
     await site.pass_time_until(lambda: site.amina.prompt, within_s=5)
     site.amina.enter_pin()
     await site.pass_time(20)
     heal(disk)
     await site.pass_time_until(lambda: site.amina.online, within_s=60)
+    assert (await site.payment(payment.id)).state is PaymentState.PAID
     assert len(site.intasend.pushes) == 1
+
+
+async def test_a_key_stands_for_a_push_whose_answer_cannot_be_stored(site: PortalWorld, disk: Disk):
+    async def break_in_between(_: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        answer = await proceed()
+        fill(disk)
+        return answer
+
+    async def press() -> tuple[int, str]:
+        body = {"router_id": 1, "package_id": 2, "phone_number": "0712345678", "amount": "50", "mac_address": site.amina.mac}
+        headers = {"X-Public-Key": PUBLIC_KEY, "Idempotency-Key": "order-1"}
+        async with site.http.post(f"{site.url}/payments/intasend/initiate/", json=body, headers=headers) as response:
+            return response.status, (await response.json())["payment"]["id"]
+
+    site.intasend.faults.once(Endpoint.PUSH, break_in_between)
+    first = await press()
+    heal(disk)
+    assert await press() == first
+    assert (first[0], len(site.intasend.pushes)) == (201, 1)
 
 
 @pytest.mark.parametrize("way", ["user", "binding"])

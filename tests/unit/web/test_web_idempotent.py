@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import NotStored
-from gateway.payments import PUSH_OPEN_S, PaymentState
-from gateway.simulators.intasend import Endpoint, Outcome, fails_with
+from gateway.payments import PaymentState
+from gateway.simulators.intasend import Endpoint, fails_with
 from tests.e2e.conftest import OpenSite
 from tests.e2e.world import World
 from tests.unit.web.requests import INITIATE, Answer, Send, purchase, sender, with_stranger
@@ -119,25 +119,24 @@ async def test_a_refusal_that_says_not_now_gives_its_key_back(world: World):
     assert (busy.status, later.status, is_replay(later)) == (409, 201, False)
 
 
-async def test_a_push_whose_answer_could_not_be_stored_keeps_its_key(world: World, monkeypatch: pytest.MonkeyPatch):
-    """The card takes nothing for a moment: a prompt is on the phone, and the key stands for it."""
+async def test_a_link_whose_answer_could_not_be_stored_keeps_its_key(world: World, monkeypatch: pytest.MonkeyPatch):
+    """The card takes nothing for a moment: there is a link, and the key stands for it."""
     write = world.running.db.write
     refused: list[object] = []
 
     async def write_but_once(work: Any) -> Any:
-        if world.intasend.pushes and not refused:
+        if world.intasend.links and not refused:
             refused.append(work)
             raise NotStored("full")
         return await write(work)
 
     monkeypatch.setattr(world.running.db, "write", write_but_once)
-    world.intasend.script("254712345678", Outcome.STUCK)
-    first = await press(world)
-    await world.pass_time(PUSH_OPEN_S + 60, 30)
-    again = await press(world)
+    first = await press(world, CREATE_LINK)
+    await world.pass_time(60, 5)
+    again = await press(world, CREATE_LINK)
 
     assert (first.status, len(refused)) == (503, 1)
-    assert (again.status, is_replay(again), len(world.intasend.pushes)) == (201, True, 1)
+    assert (again.status, is_replay(again), len(world.intasend.links)) == (201, True, 1)
 
 
 async def test_what_the_provider_refused_is_answered_again_and_not_sent_again(world: World):
