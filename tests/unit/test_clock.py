@@ -93,11 +93,14 @@ def test_where_nobody_names_the_boot_each_start_counts_as_one(tmp_path: Path, mo
 
 
 async def test_work_that_is_done_in_time_gives_what_it_gives():
+    async def succeed() -> str:
+        return "done"
+
     async def fail() -> None:
         raise KeyError("its own")
 
     hand = FakeClock()
-    assert await within(1, asyncio.sleep(0, "done"), hand) == "done"
+    assert await within(1, succeed(), hand) == "done"
     with pytest.raises(KeyError, match="its own"):
         await within(1, fail(), hand)
 
