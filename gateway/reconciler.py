@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 AT_ONCE = 4
 """How many questions one owner's provider gets at a time: an outage that ends must not become a burst that is throttled."""
 
+UNREAD_S = 60.0
+"""How soon a payment is asked about again whose state could not be read, however old it is: no answer does not mean that nothing has
+changed. While the provider is down this costs nothing, because the circuit is open."""
+
 RETRY_S = 2.0
 """How soon a router that did not answer is tried again. Most tries cost nothing: the link fails them fast while it backs off."""
 
@@ -106,7 +110,8 @@ class Settle:
             self._settlement.tell_unasked(payment, fault, "settle_failed")
         except Exception as fault:  # noqa: BLE001 - one payment's trouble must not stop the others'
             _tell("payment could not be settled yet", fault, {"action": "settle_failed", "payment": payment.id})
-        self._due_at_s[payment.id] = self._clock.monotonic_s() + self._pause_s(settled or payment)
+        longest_s = UNREAD_S if settled is None else LISTEN_S
+        self._due_at_s[payment.id] = self._clock.monotonic_s() + self._pause_s(settled or payment, longest_s)
 
     def _is_hopeless(self, payment: Payment) -> bool:
         age_s = self._age_s(payment)
@@ -114,9 +119,9 @@ class Settle:
             return age_s >= LINK_LIFE_S
         return age_s >= LISTEN_S or (payment.state is PaymentState.UNKNOWN and payment.invoice_id is None and age_s >= NOT_FOUND_S)
 
-    def _pause_s(self, payment: Payment) -> float:
+    def _pause_s(self, payment: Payment, longest_s: float) -> float:
         age_s = self._age_s(payment)
-        pause_s = payment.next_check_s(age_s) - age_s
+        pause_s = min(payment.next_check_s(age_s) - age_s, longest_s)
         # Spread: what failed together is not asked together again. Late, never early: that would be one question more each time.
         return pause_s * self._rng.uniform(1.0, 1.05)
 

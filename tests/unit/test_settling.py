@@ -12,7 +12,7 @@ from gateway.catalogue import Catalogue, Site
 from gateway.errors import ProviderRefused, ProviderUnreachable
 from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState
 from gateway.providers.base import Reported
-from gateway.reconciler import AT_ONCE, Settle
+from gateway.reconciler import AT_ONCE, UNREAD_S, Settle
 from gateway.scheduler import LONGEST_PAUSE_S, Scheduler
 from gateway.settlement import ASK_GAP_S, Settlement
 from gateway.store import payments as payment_rows
@@ -110,6 +110,18 @@ async def test_a_list_that_could_not_be_read_gives_up_nothing(desk: Desk):
     desk.provider.fault = ProviderUnreachable("no answer")
     await desk.questions_s(NOT_FOUND_S * 3)
     assert (await desk.stored()).state is PaymentState.UNKNOWN
+
+
+async def test_what_could_not_be_read_is_asked_again_within_a_minute_however_old_it_is(desk: Desk):
+    await desk.pushed(1, state=PaymentState.FAILED)
+    desk.clock.advance(3_600)
+    desk.job = desk.restarted()
+    desk.provider.fault = ProviderUnreachable("no usable answer")
+    assert await desk.job.run_once() == pytest.approx(UNREAD_S, rel=0.06)
+    desk.clock.advance(UNREAD_S * 1.06)
+    desk.provider.fault = None
+    assert await desk.job.run_once() > UNREAD_S
+    assert desk.provider.asked == ["INV-1", "INV-1"]
 
 
 async def test_after_a_start_everybody_is_asked_about_at_once(desk: Desk):
