@@ -84,11 +84,12 @@ class Uplink:
 
     async def _give_back(self) -> None:
         """What customers missed, to those of every router. Raises NotStored."""
-        clock = self._compensation.clock
         while self._missed:
-            missed, booted_s = self._missed[0], clock.wall_s() - clock.monotonic_s()
-            if self._compensation.counts(missed):
-                span = Span(booted_s + missed.began_s, booted_s + missed.ended_s)
-                for router_id in self._router_ids():
-                    await self._compensation.give_back(Outage(router_id, Cause.UPLINK, span))
+            for router_id in self._router_ids() if self._compensation.counts(self._missed[0]) else ():
+                await self._compensation.give_back(Outage(router_id, Cause.UPLINK, self._on_the_line(self._missed[0])))
             self._missed.pop(0)
+
+    def _on_the_line(self, missed: Span) -> Span:
+        """The same stretch in seconds since 1970, as the line of time is at this moment."""
+        booted_s = self._compensation.clock.wall_s() - self._compensation.clock.monotonic_s()
+        return Span(booted_s + missed.began_s, booted_s + missed.ended_s)
