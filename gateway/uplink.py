@@ -85,8 +85,9 @@ class Uplink:
     async def _give_back(self) -> None:
         """What customers missed, to those of every router. Raises NotStored."""
         while self._missed:
-            for router_id in self._router_ids() if self._compensation.counts(self._missed[0]) else ():
-                await self._compensation.give_back(Outage(router_id, Cause.UPLINK, self._on_the_line(self._missed[0])))
+            missed = self._missed[0]
+            for router_id in list(self._router_ids()) if self._compensation.counts(missed) else []:
+                await self._compensation.give_back(Outage(router_id, Cause.UPLINK, self._on_the_line(missed)))
             self._missed.pop(0)
 
     def _on_the_line(self, missed: Span) -> Span:
