@@ -338,8 +338,7 @@ class Daemon:
         """Let what is in hand finish, store what is still waiting for it, close every connection to a router."""
         await self.scheduler.stop(GRACE_S)
         await self.exchanges.run_once()
-        for _, hotspot in self._hotspots.values():
-            await hotspot.close()
+        await asyncio.gather(*(hotspot.close() for _, hotspot in self._hotspots.values()))
         logging.getLogger("gateway").removeHandler(self.metrics)
 
     async def _connect_routers(self) -> None:

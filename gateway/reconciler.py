@@ -142,12 +142,12 @@ class Open:
         self._gate = gate
         self._db = db
         self.name = f"open:{gate.router_id}"
-        self._errands = Errands()
+        self._deeds = Deeds()
 
     async def run_once(self) -> float | None:
         """Open every owed grant, oldest first: the order in which a device's grants follow each other."""
         owed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.OWED))
-        done = await self._errands.run(_of_grant(grant, "grant_failed", self._gate.open(grant)) for grant in owed)
+        done = await self._deeds.run(_of_grant(grant, "grant_failed", self._gate.open(grant)) for grant in owed)
         return None if done else RETRY_S
 
 
@@ -159,7 +159,7 @@ class Close:
         self._db = db
         self._clock = clock
         self.name = f"close:{gate.router_id}"
-        self._errands = Errands()
+        self._deeds = Deeds()
         self._out: set[str] = set()
         """Grants whose devices were shut out while the disk took nothing, by id: there is nothing to do for them before it does."""
 
@@ -177,7 +177,7 @@ class Close:
         due = sorted((grant for grant in grants if grant.ends_s <= now_s or grant.state is GrantState.ENDING), key=_ends_s)
         postponed = await self._shown_longer(due) if due and in_doubt else []
         due = [grant for grant in due if grant not in postponed and grant.id not in self._out]
-        done = await self._errands.run(_of_grant(grant, "grant_failed", self._end(grant)) for grant in due)
+        done = await self._deeds.run(_of_grant(grant, "grant_failed", self._end(grant)) for grant in due)
         if due:  # whoever waited behind one that has ended may have moved up
             grants = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.ACTIVE))
         handled = {grant.id for grant in (*due, *postponed)} | self._out
@@ -215,7 +215,7 @@ class Compare:
         self._clock = clock
         self._watch = watch
         self.name = f"compare:{gate.router_id}"
-        self._repairs, self._claims = Errands(), Errands()
+        self._repairs, self._claims = Deeds(), Deeds()
         self._booted_at_s: float | None = None
         """When the router started at the latest, in our monotonic seconds; None while it is out of sight."""
         self._compared_at_s = float("-inf")
@@ -309,28 +309,28 @@ def _ends_s(grant: Grant) -> float:
     return grant.ends_s
 
 
-class Errand(NamedTuple):
+class Deed(NamedTuple):
     """Something to be done for one device."""
 
     what: str
     """What is said of it where it fails."""
     ids: dict[str, str]
-    deed: Awaitable[object]
+    work: Awaitable[object]
 
 
-class Errands:
-    """The errands of one job. One that fails holds up no other, and is told of once for each trouble, not with every try."""
+class Deeds:
+    """The deeds of one job. One that fails holds up no other, and is told of once for each trouble, not with every try."""
 
     def __init__(self) -> None:
         self._troubles: dict[str, str] = {}
-        """What stood in the way the last time, by errand."""
+        """What stood in the way the last time, by deed."""
 
-    async def run(self, errands: Iterable[Errand]) -> bool:
+    async def run(self, deeds: Iterable[Deed]) -> bool:
         """Do one after the other; whether all of them could be done."""
         told, self._troubles = self._troubles, {}
-        for what, ids, deed in errands:
+        for what, ids, work in deeds:
             try:
-                await deed
+                await work
             except Exception as fault:  # noqa: BLE001 - see above
                 trouble = self._troubles[f"{what} {ids}"] = repr(fault)
                 if trouble != told.get(f"{what} {ids}"):
@@ -338,13 +338,13 @@ class Errands:
         return not self._troubles
 
 
-def _of_grant(grant: Grant, action: str, deed: Awaitable[object]) -> Errand:
-    return Errand("not done yet", {"action": action, "payment": grant.payment_id, "grant": grant.id}, deed)
+def _of_grant(grant: Grant, action: str, work: Awaitable[object]) -> Deed:
+    return Deed("not done yet", {"action": action, "payment": grant.payment_id, "grant": grant.id}, work)
 
 
-def _of_drift(drift: Drift, deed: Awaitable[object]) -> Errand:
+def _of_drift(drift: Drift, work: Awaitable[object]) -> Deed:
     whose = {"payment": drift.turn.payment_id, "grant": drift.turn.id} if drift.turn else {}
-    return Errand(f"{drift.mac} is not as it should be yet, {drift.what}", {"action": "repair_failed", **whose}, deed)
+    return Deed(f"{drift.mac} is not as it should be yet, {drift.what}", {"action": "repair_failed", **whose}, work)
 
 
 def _tell(what: str, fault: Exception, ids: dict[str, str]) -> None:

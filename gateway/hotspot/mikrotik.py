@@ -123,9 +123,8 @@ class MikrotikHotspot:
             return await inspect(self._prints)
 
     async def close(self) -> None:
-        """End both connections."""
-        await self._commands.close()
-        await self._prints.close()
+        """End both connections, at the same time: a router may owe us the end of TLS until we stop waiting."""
+        await asyncio.gather(self._commands.close(), self._prints.close())
 
     async def _clear_leftovers(self, mac: MacAddress) -> None:
         """Shut out what an earlier configuration let in: by the other way, or at another hotspot server.

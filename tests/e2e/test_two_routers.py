@@ -1,15 +1,17 @@
 """Two routers of one owner: what happens at one is nothing to the other."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from gateway.access import GrantState
+from gateway.hotspot.wire import Conversation
 from gateway.simulators.routeros import SimulatedRouter
 from tests.e2e.conftest import OpenSite
 from tests.e2e.rows import ours
-from tests.e2e.world import World
+from tests.e2e.world import PATIENCE_S, World
 
 
 class Chain:
@@ -98,3 +100,17 @@ async def test_both_are_mended_after_a_power_cut_of_the_whole_house(chain: Chain
 
     await world.start()
     await world.pass_time_until(lambda: world.amina.online and chain.wanjiku.online, within_s=15)
+
+
+async def test_a_stop_closes_the_connections_to_all_routers_at_the_same_time(chain: Chain, monkeypatch: pytest.MonkeyPatch):
+    """One that never answers the end of TLS is waited for during a second (facts, routeros 1.1), not each after the other."""
+    real, all_closing = Conversation.close, asyncio.Barrier(4)  # two connections to each router
+
+    async def close(self: Conversation) -> None:
+        await all_closing.wait()
+        await real(self)
+
+    await chain.world.pass_time(35)  # compared: both connections are open
+    monkeypatch.setattr(Conversation, "close", close)
+    async with asyncio.timeout(PATIENCE_S):
+        await chain.world.stop()
