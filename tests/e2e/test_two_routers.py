@@ -107,10 +107,10 @@ async def test_a_stop_closes_the_connections_to_all_routers_at_the_same_time(cha
     real, all_closing = Conversation.close, asyncio.Barrier(4)  # two connections to each router
 
     async def close(self: Conversation) -> None:
-        await all_closing.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            await all_closing.wait()
         await real(self)
 
     await chain.world.pass_time(35)  # compared: both connections are open
     monkeypatch.setattr(Conversation, "close", close)
-    async with asyncio.timeout(PATIENCE_S):
-        await chain.world.stop()
+    await chain.world.stop()
