@@ -90,7 +90,7 @@ class Health:
             },
             debts=await self._db.read(debt_rows.counts),
             given_back_s=await self._db.read(outage_rows.given_back_s),
-            in_doubt=bool(providers) and self._site.in_doubt >= providers.keys(),
+            in_doubt=bool(providers) and providers.keys() <= set(self._site.in_doubt),
         )
 
     def metrics(self, report: Report) -> Metrics:
