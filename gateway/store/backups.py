@@ -102,7 +102,7 @@ def _made_s(daily: Path) -> float:
 
 def rotate(folder: Path) -> list[Path]:
     """Remove the oldest backups beyond those that are kept; which."""
-    newest_first = _found(folder)
+    newest_first = _newest_first(folder)
     daily = [path for path in newest_first if _DAILY.fullmatch(path.name)]
     others = [path for path in newest_first if path not in daily]
     spent = [*daily[DAILY_KEPT:], *others[MIGRATIONS_KEPT:]]
@@ -113,7 +113,7 @@ def rotate(folder: Path) -> list[Path]:
 
 def newest_sound(folder: Path) -> Path | None:
     """The newest backup that SQLite finds sound; None when there is none."""
-    return next((path for path in _found(folder) if integrity(path) == SOUND), None)
+    return next((path for path in _newest_first(folder) if integrity(path) == SOUND), None)
 
 
 def loss(database: Path, folder: Path) -> str | None:
@@ -181,7 +181,7 @@ def chosen(folder: Path, wanted: str) -> Path:
     named = (path for path in (Path(wanted), folder / wanted) if path.is_file())
     path = newest_sound(folder) if wanted == "newest" else next(named, None)
     if path is None:
-        there = ", ".join(found.name for found in _found(folder)) or "none"
+        there = ", ".join(sorted(found.name for found in _found(folder))) or "none"
         raise NotFound(f'there is no backup "{wanted}"; in {folder}: {there}')
     if (verdict := integrity(path)) != SOUND:
         raise Internal(f"the backup {path} is not sound: {verdict}; choose another one")
@@ -209,10 +209,27 @@ def _opened(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(_found(folder), key=lambda path: (*_told(path), path.name), reverse=True)
+
+
+def _told(backup: Path) -> tuple[int, int]:
+    """How often its database was replaced, and its newest event: both only grow, whatever a clock says or a copy is dated.
+
+    Zero for one that cannot be read, or is so old that it does not count them.
+    """
+    try:
+        with closing(_opened(backup)) as connection:
+            replaced, events = connection.execute(
+                "SELECT (SELECT coalesce(max(id), 0) FROM rescue), (SELECT coalesce(max(seq), 0) FROM event)"
+            ).fetchone()
+    except sqlite3.Error:
+        return 0, 0
+    return replaced, events
+
+
 def _found(folder: Path) -> list[Path]:
-    """Newest first: by the time in the name of a daily one, by the time of writing for those before a migration."""
-    paths = [path for path in folder.glob("gateway-*.db") if _NAME.fullmatch(path.name)] if folder.is_dir() else []
-    return sorted(paths, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
+    return [path for path in folder.glob("gateway-*.db") if _NAME.fullmatch(path.name)] if folder.is_dir() else []
 
 
 def logs_of(database: Path) -> Iterator[Path]:

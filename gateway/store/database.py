@@ -157,7 +157,7 @@ class Database:
             return await asyncio.shield(done)
         except sqlite3.DatabaseError as fault:
             self._notice_damage(fault)
-            if not _is_one_of(fault, _OF_THE_DISK):
+            if not _is_of_the_disk(fault):
                 raise
             self._note_refusal(fault)
             raise not_stored() from fault
@@ -192,7 +192,7 @@ class Database:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             try:
                 outcomes = await self._writer.run(partial(self._commit, [work for work, _ in batch]))
-                self._note_commit()
+                self._note_commit(outcomes)
             except Exception as fault:  # noqa: BLE001 - every waiting caller is told
                 outcomes = [fault] * len(batch)
             for (_, done), outcome in zip(batch, outcomes, strict=True):
@@ -222,11 +222,12 @@ class Database:
         else:
             log.warning("what was in %s is kept as %s", self._path, kept, extra={"action": "backed_up"})
 
-    def _note_commit(self) -> None:
+    def _note_commit(self, outcomes: list[Any]) -> None:
         self.commits += 1
-        if not self.takes_writes:
-            log.warning("the database takes writes again", extra={"action": "database_writable"})
-        self.takes_writes = True
+        if not all(_is_of_the_disk(outcome) for outcome in outcomes):  # else nothing was written, which every disk takes
+            if not self.takes_writes:
+                log.warning("the database takes writes again", extra={"action": "database_writable"})
+            self.takes_writes = True
         for listener in self._listeners:
             listener()
 
@@ -247,6 +248,10 @@ def _file_at(path: Path) -> tuple[int, int] | None:
 def not_stored() -> NotStored:
     """What a caller is told while the disk takes no writes."""
     return NotStored("The gateway cannot store anything now: try again soon", retry_after_s=_RETRY_S)
+
+
+def _is_of_the_disk(outcome: Any) -> bool:
+    return isinstance(outcome, sqlite3.DatabaseError) and _is_one_of(outcome, _OF_THE_DISK)
 
 
 def _is_one_of(fault: sqlite3.DatabaseError, kinds: frozenset[int]) -> bool:

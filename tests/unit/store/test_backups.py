@@ -1,5 +1,6 @@
 """Backups: what is made is sound, what is kept is enough, and a damaged database finds its way back."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import Internal, NotFound
-from gateway.store import backups
+from gateway.store import backups, events, rescues
 from gateway.store.database import Database, migrations
 from tests.disk import observed
 from tests.ledger import NOW_S
@@ -109,6 +110,31 @@ def test_the_newest_daily_backup_says_when_it_was_made(tmp_path, folder):
     backups.copied(database, folder, "before-0004")
     assert backups.newest_daily_s(folder, NOW_S + 2 * DAY_S) == NOW_S + DAY_S
     assert backups.newest_daily_s(folder, NOW_S + 60) == NOW_S
+
+
+async def test_what_is_newest_is_told_by_the_backups_and_not_by_a_clock(tmp_path, folder):
+    """A backup that a clock a year ahead has dated is not the newest for a year; one that was copied about is as old as it was."""
+    db = await Database.open(tmp_path / "gateway.db")
+    older = await db.backup(folder, backups.daily_label(NOW_S + 365 * DAY_S))
+    for day in range(backups.DAILY_KEPT):
+        await db.write(lambda tx: events.append(tx, "clock.stepped", NOW_S))
+        newest = await db.backup(folder, backups.daily_label(NOW_S + day * DAY_S))
+        os.utime(newest, (NOW_S - day, NOW_S - day))
+    await db.close()
+    assert backups.newest_sound(folder) == newest
+    assert backups.rotate(folder) == [older]
+
+
+async def test_a_database_that_was_taken_back_to_an_older_one_is_newer_than_what_it_replaced(tmp_path, folder):
+    for label, happened, rescued in (("before", 9, 0), ("after", 3, 1)):
+        db = await Database.open(tmp_path / f"{label}.db")
+        for _ in range(happened):
+            await db.write(lambda tx: events.append(tx, "clock.stepped", NOW_S))
+        if rescued:
+            await db.write(lambda tx: rescues.note(tx, backups.Rescue("restored", tmp_path, None), NOW_S))
+        backup = await db.backup(folder, label)
+        await db.close()
+    assert backups.newest_sound(folder) == backup
 
 
 async def test_a_migration_leaves_the_database_as_it_was_in_a_backup(tmp_path, folder, monkeypatch):

@@ -43,6 +43,13 @@ def roll_back(tx: Transaction) -> None:
     raise fault
 
 
+def refused(_: Transaction) -> None:
+    """What a statement meets on a disk that was mounted anew, for reading only."""
+    fault = sqlite3.OperationalError("attempt to write a readonly database")
+    fault.sqlite_errorcode = sqlite3.SQLITE_READONLY
+    raise fault
+
+
 def fill(tx: Transaction) -> None:
     tx.execute("CREATE TABLE big AS SELECT zeroblob(1000000) AS b")
 
@@ -188,6 +195,16 @@ async def test_whoever_loses_a_write_to_a_disk_that_took_the_whole_batch_back_is
     assert [type(outcome) for outcome in outcomes] == [NotStored] * 3
     assert await db.write(adding(3)) == 3
     assert await db.read(numbers) == [3]
+
+
+async def test_a_commit_of_nothing_is_no_sign_of_a_healthy_disk(db: Database, caplog: pytest.LogCaptureFixture):
+    for _ in range(3):
+        with pytest.raises(NotStored):
+            await db.write(refused)
+        assert not db.takes_writes
+    assert [vars(record)["action"] for record in caplog.records] == ["database_not_writable"]
+    await db.write(adding(1))
+    assert db.takes_writes
 
 
 async def test_a_fault_in_a_statement_is_not_taken_for_a_fault_of_the_disk(db: Database):
