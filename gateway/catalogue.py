@@ -124,6 +124,8 @@ class Site:
     """The id of the credential behind `providers`, by owner id."""
     tag: str = ""
     """At the head of every payment id that this gateway makes."""
+    begun: bool = True
+    """False until the disk has taken what a start has to write: nothing is sold before that."""
     in_doubt: dict[int, float] = field(default_factory=dict)
     """Owners of whose sales the database may not know all, and since when an older one is in its place: see `gateway.books`."""
 

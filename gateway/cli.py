@@ -22,7 +22,7 @@ from gateway.audit_table import run_audit
 from gateway.checks import run_checks
 from gateway.clock import SystemClock
 from gateway.daemon import Daemon, running
-from gateway.errors import GatewayError, Internal
+from gateway.errors import GatewayError, Internal, NotStored
 from gateway.hotspot.setup.plan import Installation
 from gateway.identity import MacAddress, Secret
 from gateway.notify import notify, watchdog_s
@@ -242,9 +242,12 @@ async def _run(path: Path) -> None:
 
 
 async def _reload(daemon: Daemon, path: Path) -> None:
-    """Read the file again; a faulty one is reported and the old one stays."""
+    """Read the file again; a faulty one is reported and the old one stays, as it does while the disk takes nothing."""
     try:
         await daemon.take(config.load(path))
+    except NotStored as fault:
+        text = "the disk takes nothing (%s), the old configuration stays: make room and reload again"
+        log.error(text, fault.__cause__, extra={"action": "reload_failed"})  # noqa: TRY400 - a sentence
     except (config.ConfigError, GatewayError) as fault:
         log.error("the configuration is faulty, the old one stays:\n%s", fault, extra={"action": "reload_failed"})  # noqa: TRY400
     else:

@@ -23,7 +23,7 @@ from gateway.compensation import Compensation, RouterWatch
 from gateway.config import Config
 from gateway.credentials import Credentials
 from gateway.datadir import sole_use_of
-from gateway.errors import GatewayError, Internal, Invalid
+from gateway.errors import GatewayError, Internal, Invalid, NotStored
 from gateway.exchanges import Exchanges
 from gateway.gate import Gate
 from gateway.grants import Grants
@@ -45,7 +45,7 @@ from gateway.records import Records
 from gateway.references import TAG_CHARS
 from gateway.refunds import Dues, Refunds
 from gateway.sales import Sales
-from gateway.scheduler import Scheduler
+from gateway.scheduler import Errand, Scheduler
 from gateway.settlement import Settlement
 from gateway.store import backups, rescues
 from gateway.store import catalogue as catalogue_rows
@@ -98,8 +98,7 @@ async def running(config: Config, clock: MachineClock) -> AsyncIterator["Daemon"
         daemon = Daemon(config, clock, vault, db, http)
         stack.push_async_callback(daemon.end)
         await daemon.remember()
-        await daemon.settlement.recover()
-        await daemon.take(config)
+        await daemon.take_up()
         await daemon.books.begin()
         daemon.begin()
         await stack.enter_async_context(daemon.serving())
@@ -113,7 +112,7 @@ class Daemon:
         self.clock = clock
         self.db = db
         self.metrics = Metrics()
-        self.site = Site(Catalogue([], []), {}, {}, tag=vault.derive("references").reveal()[:TAG_CHARS])
+        self.site = Site(Catalogue([], []), {}, {}, tag=vault.derive("references").reveal()[:TAG_CHARS], begun=False)
         self.scheduler = Scheduler(clock)
         db.on_damage = self.scheduler.fail
         self.heartbeat = Heartbeat(db, clock, on_step=self.scheduler.wake_all)
@@ -185,6 +184,22 @@ class Daemon:
         self._last_life_s = None if restored else await self.db.read(clock_rows.last_sign_s) or None
         await self.heartbeat.begin()
 
+    async def take_up(self) -> None:
+        """Write what a start has to write. While the disk does not take it nothing is sold, and whoever has paid is served."""
+        beginning = Errand("beginning", self._take_up)
+        try:
+            await beginning.run_once()
+        except NotStored as fault:
+            text = "nothing is sold until the disk takes writes (%s); who has paid is served"
+            log.error(text, fault.__cause__, extra={"action": "begun_without_disk"})  # noqa: TRY400 - a sentence
+            await self._work_with(self._services.config)
+            self.scheduler.add(beginning)
+
+    async def _take_up(self) -> None:
+        await self.settlement.recover()
+        await self.take(self._services.config)
+        self.site.begun = True
+
     async def take(self, config: Config) -> None:
         """Make the file's owners, routers and packages true: at the start, and again at each reload. What is in hand goes on."""
         hashes = await self.accounts.hashes_of(config.owners)
@@ -192,10 +207,13 @@ class Daemon:
         for username, public_key in made.items():
             log.warning("the public key of %s, made now: %s", username, public_key, extra={"action": "key_made"})
         self.accounts.declared(config.owners)
+        await self._work_with(config)
+        self._services.config = config
+
+    async def _work_with(self, config: Config) -> None:
         self._base_urls = {owner.id: owner.intasend.base_url for owner in config.owners if owner.intasend}
         await self.open_accounts()
         await self.refresh()
-        self._services.config = config
 
     def _declare(self, tx: Transaction, config: Config, hashes: dict[int, str]) -> dict[str, str]:
         made = catalogue_rows.declare(tx, config.owners, self._vault, hashes)

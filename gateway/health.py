@@ -67,7 +67,7 @@ class Health:
     @property
     def obstacle(self) -> NotStored | None:
         """What keeps the gateway from selling anything to anybody, as far as its last write knows."""
-        return None if self._db.takes_writes else not_stored()
+        return None if self._db.takes_writes and self._site.begun else not_stored()
 
     async def examine(self) -> Report:
         """How things stand now. The database is tried by writing to it."""
@@ -78,7 +78,7 @@ class Health:
         """How things stand as far as it is known: nothing is written, for whoever asks every few seconds wears the card."""
         providers = self._site.providers
         return Report(
-            database_writable=self._db.takes_writes,
+            database_writable=self._db.takes_writes and self._site.begun,
             clock_complaint=self._heartbeat.complaint,
             routers={
                 key: (router.name, self._site.hotspots[key].reachable if key in self._site.hotspots else None)

@@ -38,7 +38,7 @@ from gateway.store import access as grant_rows
 from gateway.store import idempotency as key_rows
 from gateway.store import limits as limit_rows
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database, Transaction, Work
+from gateway.store.database import Database, Transaction, Work, not_stored
 from gateway.store.idempotency import Claim
 from gateway.visitors import no_answer
 
@@ -192,6 +192,8 @@ class Sales:
         if not package.price.is_whole:
             raise Invalid("M-Pesa takes whole shillings only: the price of this package has to be changed")
         provider = self._site.provider(draft.owner_id)
+        if not self._site.begun:
+            raise not_stored()
         if draft.owner_id in self._site.in_doubt:
             raise Unavailable(NOT_IN_ORDER, retry_after_s=_IN_ORDER_RETRY_S)
         if obstacle is not None:

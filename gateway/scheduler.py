@@ -8,7 +8,7 @@ alive.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from gateway.clock import Clock
@@ -36,6 +36,21 @@ class Job(Protocol):
     async def run_once(self) -> float | None:
         """Do what is to be done now. Returns the seconds until there may be more; None for nothing until woken."""
         ...
+
+
+class Errand:
+    """A job that is done once: by whoever needs it now, else by its loop, which tries again while the disk takes nothing."""
+
+    def __init__(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self.name = name
+        self._work = work
+        self._done = False
+
+    async def run_once(self) -> None:
+        """Do it, unless it is done."""
+        if not self._done:
+            await self._work()
+            self._done = True
 
 
 class Scheduler:

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -63,6 +64,20 @@ async def site(tmp_path: Path, disk: Disk) -> AsyncIterator[PortalWorld]:
         await world.start()
         yield world
         heal(disk)
+
+
+Handler = Callable[[web.Request, Callable[[], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]]
+
+
+def _then(disk: Disk, fault: Break) -> Handler:
+    """IntaSend does what it was asked for, and then the disk breaks."""
+
+    async def answer(_: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+        answered = await proceed()
+        fault(disk)
+        return answered
+
+    return answer
 
 
 async def readiness(site: PortalWorld) -> tuple[int, str]:
@@ -149,18 +164,13 @@ async def test_a_push_whose_answer_cannot_be_stored_is_found_again_and_never_rep
 
 
 async def test_a_key_stands_for_a_push_whose_answer_cannot_be_stored(site: PortalWorld, disk: Disk):
-    async def break_in_between(_: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-        answer = await proceed()
-        fill(disk)
-        return answer
-
     async def press() -> tuple[int, str]:
         body = {"router_id": 1, "package_id": 2, "phone_number": "0712345678", "amount": "50", "mac_address": site.amina.mac}
         headers = {"X-Public-Key": PUBLIC_KEY, "Idempotency-Key": "order-1"}
         async with site.http.post(f"{site.url}/payments/intasend/initiate/", json=body, headers=headers) as response:
             return response.status, (await response.json())["payment"]["id"]
 
-    site.intasend.faults.once(Endpoint.PUSH, break_in_between)
+    site.intasend.faults.once(Endpoint.PUSH, _then(disk, fill))
     first = await press()
     heal(disk)
     assert await press() == first
@@ -186,6 +196,52 @@ async def test_who_is_due_is_out_in_time_although_nothing_can_be_stored(tmp_path
         await site.pass_time(WATCH_S)
         assert {grant.state for grant in await site.grants() if grant.payment_id == payment_id} == {GrantState.ENDED}
         assert site.otieno.online
+
+
+@breaks
+async def test_a_start_on_a_disk_that_takes_nothing_serves_who_has_paid_and_sells_when_it_is_well(
+    site: PortalWorld, disk: Disk, fault: Break, caplog: pytest.LogCaptureFixture
+):
+    payment_id = await site.buy(site.amina, package_id=1, amount="5")
+    grant = await site.grant(payment_id)
+    assert grant is not None
+    await site.stop()
+    site.edits.append(_raise_the_price)
+    fault(disk)
+    await site.start()
+    assert site.amina.online
+    assert await readiness(site) == (503, "not writable")
+    assert (await site.initiate(site.otieno))[0] == 503
+    page = await site.browser(site.otieno).open("/")
+    assert (page.status, "cannot be sold" in page.words) == (503, True)
+    assert [vars(record)["action"] for record in caplog.records].count("begun_without_disk") == 1
+    await site.pass_time(grant.ends_s - site.clock.wall_s())
+    await site.pass_time_until(lambda: not site.amina.online, within_s=1)
+
+    heal(disk)
+    await site.pass_time(2 * WATCH_S)
+    assert await readiness(site) == (200, "ok")
+    assert (await site.initiate(site.otieno, 1, "5"))[0] == 400
+    await site.buy(site.otieno, package_id=1, amount="7")
+
+
+def _raise_the_price(document: dict[str, Any]) -> None:
+    document["owners"][0]["routers"][0]["packages"][0]["price"] = "7"
+
+
+async def test_nothing_is_sold_between_the_disks_recovery_and_the_end_of_the_start(site: PortalWorld, disk: Disk):
+    """What the life before this one was pushing is looked up first: no push of this life may be taken for one of those."""
+    site.intasend.faults.once(Endpoint.PUSH, _then(disk, fill))
+    assert (await site.initiate(site.amina))[0] == 201
+    await site.stop()
+    await site.start()
+    heal(disk)
+    assert (await site.initiate(site.otieno))[0] == 503
+    await site.pass_time(2 * WATCH_S)
+    await site.buy(site.otieno)
+    site.amina.enter_pin()
+    await site.pass_time_until(lambda: site.amina.online, within_s=60)
+    assert len(site.intasend.pushes) == 2
 
 
 async def test_a_card_that_stalls_sends_no_push_before_it_has_stored_and_holds_up_nobody_else(site: PortalWorld, disk: Disk):

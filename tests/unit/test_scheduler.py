@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from gateway.errors import NotStored, Unavailable
-from gateway.scheduler import LONGEST_PAUSE_S, STORE_AGAIN_S, Scheduler
+from gateway.scheduler import LONGEST_PAUSE_S, STORE_AGAIN_S, Errand, Scheduler
 from tests.fakeclock import FakeClock
 
 MANY_TURNS = 200
@@ -315,6 +315,23 @@ async def test_the_result_of_what_is_in_hand_can_be_awaited(scheduler: Scheduler
         return "result"
 
     assert await scheduler.in_hand(work()) == "result"
+
+
+async def test_an_errand_is_done_once_however_often_it_is_run():
+    attempts: list[Exception | None] = [None, NotStored("full")]
+    done = []
+
+    async def work() -> None:
+        if fault := attempts.pop():
+            raise fault
+        done.append(1)
+
+    errand = Errand("once", work)
+    with pytest.raises(NotStored):
+        await errand.run_once()
+    for _ in range(3):
+        await errand.run_once()
+    assert done == [1]
 
 
 async def test_a_stop_waits_for_what_is_in_hand(clock: FakeClock):
