@@ -165,6 +165,10 @@ class Settlement:
         report = await (provider.find(payment.api_ref) if invoice_id is None else provider.report(invoice_id))
         if report is None or (payment.invoice_id is None and report.api_ref != payment.api_ref):
             return payment  # not in the provider's list yet, or the hint was about somebody else's invoice
+        event = _event(payment, report)
+        told = payment.invoice_id is not None and report.reported is not Reported.UNRECOGNISED
+        if told and _is_known(payment, event, _facts(payment, event, report, self._clock.wall_s())):
+            return payment  # the tenth "still pending": the writer is not asked, and nothing waits behind it
         return await self.apply_provider_report(payment_id, report)
 
     async def _ask_about_link(self, links: LinkProvider, payment: Payment) -> Payment:
@@ -251,14 +255,17 @@ def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float
     facts = _facts(payment, event, report, now_s)
     if "provider_state" in facts and not (payment.invoice_id or payment_rows.invoice_is_taken(tx, report.invoice_id, payment)):
         facts["invoice_id"] = report.invoice_id
-    news = any(getattr(payment, name) != value for name, value in facts.items())
-    if not news and advance(payment.state, event) is payment.state:
-        return payment, payment  # the tenth "still pending": nothing is written, the card lives longer
+    if _is_known(payment, event, facts):
+        return payment, payment  # nothing is written, the card lives longer
     after = payment_rows.change(tx, payment, event, now_s, {"report": report.raw}, **facts)
     if owes_grant(after.state, granted=grant_rows.of_payment(tx, payment_id) is not None):
         code = link_rows.new_claim_code(tx) if after.is_link else None
         grant_rows.insert(tx, replace(_owed(after, now_s), claim_code=code))
     return payment, after
+
+
+def _is_known(payment: Payment, event: PaymentEvent, facts: dict[str, Any]) -> bool:
+    return advance(payment.state, event) is payment.state and all(getattr(payment, name) == value for name, value in facts.items())
 
 
 def is_surplus(payment: Payment, report: InvoiceReport) -> bool:
