@@ -216,15 +216,16 @@ class Auditor:
 
     def _money_is_seen(self) -> None:
         """Whatever IntaSend has booked becomes exactly one paid payment, in time (1)."""
-        world = self._world
-        known = {row["invoice_id"]: row for row in self.replica.payments.values() if row["invoice_id"]}
-        by_reference = {row["api_ref"]: row for row in self.replica.payments.values()}
-        for invoice in world.intasend.invoices.values():
-            if invoice.invoice_id in self._settled:
-                continue
-            change = world.intasend.change(invoice)
-            if change.state != "COMPLETE":
-                continue
+        changes = [
+            (invoice, self._world.intasend.change(invoice))
+            for invoice in self._world.intasend.invoices.values()
+            if invoice.invoice_id not in self._settled
+        ]
+        booked = [(invoice, change) for invoice, change in changes if change.state == "COMPLETE"]
+        payments = self.replica.payments.values() if booked else ()
+        known = {row["invoice_id"]: row for row in payments if row["invoice_id"]}
+        by_reference = {row["api_ref"]: row for row in payments}
+        for invoice, change in booked:
             payment = known.get(invoice.invoice_id) or by_reference.get(invoice.order.api_ref)
             if payment is None:
                 self._hold_missing(invoice, change.at_s)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Disk, InlineConnection
 
 Row = dict[str, Any]
 
@@ -70,6 +70,8 @@ class Replica:
         self.forgotten = 0
         """How often the table was found to be an older one."""
         self._losses = 0
+        self._caught_up: tuple[InlineConnection, int] | None = None
+        """Who had written, and how much, when the table was read last."""
         self._db: sqlite3.Connection | None = None
         self._folder: Path | None = None
 
@@ -80,7 +82,9 @@ class Replica:
             raise Violation("a transaction is open while nobody works in it")  # 11
         if writer.under_way is not None:
             return False
-        self._replay(self._opened())
+        if (written := (writer, writer.connection.total_changes)) != self._caught_up:
+            self._replay(self._opened())
+            self._caught_up = written
         return True
 
     def is_surplus(self, invoice_id: str) -> bool:

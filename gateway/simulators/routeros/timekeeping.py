@@ -7,11 +7,23 @@ Independent of the gateway's: a board without a battery comes up in 1970 and sta
 import datetime as dt
 import zoneinfo
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.clock import Clock
 from gateway.simulators.routeros import traps
 from gateway.simulators.routeros.schema import ISO_DATES, Version
 from gateway.simulators.routeros.tables import Row
+
+
+def _date(moment: dt.datetime, *, iso: bool) -> str:
+    return f"{moment:%Y-%m-%d}" if iso else f"{moment:%b/%d/%Y}".lower()
+
+
+@lru_cache(maxsize=16)
+def _stamp(wall_s: int, zone: dt.tzinfo, *, iso: bool) -> str:
+    """What is logged together is stamped alike: phones that knock all day fill most of the log."""
+    moment = dt.datetime.fromtimestamp(wall_s, zone)
+    return f"{_date(moment, iso=iso)} {moment:%H:%M:%S}"
 
 
 class WallClock:
@@ -60,12 +72,11 @@ class WallClock:
 
     def stamp(self) -> str:
         """Date and time, as in the log."""
-        now = self.now()
-        return f"{self.write_date(now)} {now:%H:%M:%S}"
+        return _stamp(int(self.wall_s()), self._zone, iso=self._version >= ISO_DATES)
 
     def write_date(self, moment: dt.datetime) -> str:
         """A date as this version writes it."""
-        return f"{moment:%Y-%m-%d}" if self._version >= ISO_DATES else f"{moment:%b/%d/%Y}".lower()
+        return _date(moment, iso=self._version >= ISO_DATES)
 
     def local(self, date: str | None, time: str | None) -> float:
         """Seconds since 1970 of a local date and time, either of which may be missing for now's. Raises Trap."""
