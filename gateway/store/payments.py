@@ -148,8 +148,9 @@ def in_state(tx: sqlite3.Connection, state: PaymentState) -> list[Payment]:
 def listened_for(tx: sqlite3.Connection, pushed_after_s: float) -> list[str]:
     """The id of every payment of which the provider may still have something to say, oldest first.
 
-    Those are the undecided ones, and those that were pushed after that moment and are not paid. Links that are decided have a longer
-    story: see `gateway.store.links`.
+    Those are the undecided ones, and those that were pushed after that moment and are not paid.
+
+    Links that are decided have a longer story: see `gateway.store.links`.
     """
     rows = tx.execute(
         # Two selections, not one with OR: each has its index, while OR would read every payment ever made.
