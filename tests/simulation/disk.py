@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -116,44 +117,43 @@ class InlineConnection:
         self._disk = disk
         self._log = f"{path}-wal"
         self._writes = not read_only
-        self._free = asyncio.Event()
-        self._free.set()
-        self._last: asyncio.Future[Any] | None = None
+        self._queue: deque[tuple[Any, asyncio.Future[Any]]] = deque()
+        """What is to be run, and who waits for it; the first is being run."""
 
     async def run(self, work: Any) -> Any:
         """Queue a function; it is run even if nobody waits for it any more."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[Any] = loop.create_future()
-        before, self._last = self._last, done
-        if before is None or before.done():
-            self._start(work, done)
-        else:
-            before.add_done_callback(lambda _: self._start(work, done))
-        return await asyncio.shield(done)
+        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queue.append((work, waiter))
+        if len(self._queue) == 1:
+            self._start(work)
+        return await waiter
 
     async def close(self) -> None:
-        if self._last is not None and not self._last.done():
-            await asyncio.wait({self._last})
+        if self._queue:
+            await asyncio.gather(self.run(lambda _: None), return_exceptions=True)
         self.connection.close()
 
-    def _start(self, work: Any, done: "asyncio.Future[Any]") -> None:
+    def _start(self, work: Any) -> None:
         loop, wait_s = asyncio.get_running_loop(), self._disk.wait_s(writes=self._writes)
         if not self._writes:
-            loop.call_later(wait_s, self._finish, done, self._attempt(work))
+            loop.call_later(wait_s, self._finish, *self._attempt(work))
             return
         size_before = self._log_bytes()
         outcome = self._attempt(work)
         self.under_way = (size_before, size_after) if (size_after := self._log_bytes()) > size_before else None
-        loop.call_later(wait_s, self._finish, done, outcome)
+        loop.call_later(wait_s, self._finish, *outcome)
 
-    def _finish(self, done: "asyncio.Future[Any]", outcome: tuple[Any, BaseException | None]) -> None:
+    def _finish(self, result: Any, fault: BaseException | None) -> None:
         self.under_way = None
-        result, fault = outcome
+        _, waiter = self._queue.popleft()
+        if self._queue:
+            self._start(self._queue[0][0])
+        if waiter.done():
+            return  # whoever waited has gone
         if fault is None:
-            done.set_result(result)
+            waiter.set_result(result)
         else:
-            done.set_exception(fault)
-            done.exception()  # whoever waited may be gone
+            waiter.set_exception(fault)
 
     def _attempt(self, work: Any) -> tuple[Any, BaseException | None]:
         try:
