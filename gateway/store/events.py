@@ -7,6 +7,8 @@ import json
 import sqlite3
 from typing import Any
 
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+
 
 def append(
     tx: sqlite3.Connection,
@@ -25,7 +27,7 @@ def append(
     """
     tx.execute(
         "INSERT INTO event (at_s, kind, owner_id, payment_id, grant_id, router_id, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (at_s, kind, owner_id, payment_id, grant_id, router_id, json.dumps(data or {}, ensure_ascii=False, default=str)),
+        (at_s, kind, owner_id, payment_id, grant_id, router_id, _JSON.encode(data or {})),
     )
 
 
