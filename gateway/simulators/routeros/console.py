@@ -5,6 +5,7 @@ No bytes and no connection. `listen` and the API's own commands (`/login`, `/qui
 
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from gateway.simulators.routeros import traps
 from gateway.simulators.routeros.directory import Request, read_id
@@ -54,7 +55,9 @@ class Command:
     @property
     def follows(self) -> bool:
         """Whether it goes on for ever, telling what changes."""
-        return self.verb == "listen" or (self.verb in _PRINTING and bool(self.arguments.keys() & {"follow", "follow-only"}))
+        if "follow" in self.arguments or "follow-only" in self.arguments:
+            return self.verb in _PRINTING
+        return self.verb == "listen"
 
     def __str__(self) -> str:
         return " ".join([self.path, *(f"={name}={value}" for name, value in self.arguments.items()), *self.queries])
@@ -107,8 +110,11 @@ class Console:
     def rows(self, command: Command, policies: frozenset[str]) -> list[Row]:
         """The rows that a print would give now."""
         self._machine.hotspot.settle()
+        rows = self._visible(command.menu, policies)
+        if not command.queries:
+            return rows
         key = _sort_key(MENUS[command.menu])
-        return [row for row in self._visible(command.menu, policies) if matches(command.queries, row, key)]
+        return [row for row in rows if matches(command.queries, row, key)]
 
     def _print(self, command: Command, request: Request) -> Answer:
         rows = self.rows(command, request.policies)
@@ -133,10 +139,15 @@ class Console:
     def _visible(self, menu: str, policies: frozenset[str]) -> list[Row]:
         """The rows without what this user may not see."""
         rows = self.directories[menu].rows()
-        secret = {name for name, known in MENUS[menu].columns.items() if known.secret}
+        secret = _secret(menu)
         if "sensitive" in policies or not secret:
             return rows
         return [{name: text for name, text in row.items() if name not in secret} for row in rows]
+
+
+@cache
+def _secret(menu: str) -> frozenset[str]:
+    return frozenset(name for name, known in MENUS[menu].columns.items() if known.secret)
 
 
 def proplist(arguments: Mapping[str, str]) -> frozenset[str] | None:

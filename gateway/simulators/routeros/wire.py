@@ -25,6 +25,8 @@ class MalformedWord(ValueError):
 
 def encode_length(length: int) -> bytes:
     """The prefix that announces so many bytes. ValueError for a length that does not fit 32 bits."""
+    if length < _ONE_BYTE:
+        return bytes((length,))
     for bound, marker, size in _FORMS:
         if length < bound:
             plain = length.to_bytes(size, "big")
