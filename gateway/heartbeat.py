@@ -68,7 +68,7 @@ class Heartbeat:
 
     def wall_s(self) -> float:
         """See `Clock`: the time on the line. It moves evenly but for confirmed steps."""
-        return self._line.at(self._clock.monotonic_s()).at_s
+        return self._line.wall_s(self._clock.monotonic_s())
 
     def monotonic_s(self) -> float:
         """See `Clock`."""

@@ -57,7 +57,11 @@ class Line:
 
     def at(self, monotonic_s: float) -> "Line":
         """The same line at another moment of the same boot."""
-        return replace(self, at_s=self.at_s + monotonic_s - self.monotonic_s, monotonic_s=monotonic_s)
+        return replace(self, at_s=self.wall_s(monotonic_s), monotonic_s=monotonic_s)
+
+    def wall_s(self, monotonic_s: float) -> float:
+        """What the line shows at another moment of the same boot."""
+        return self.at_s + monotonic_s - self.monotonic_s
 
     def stepped(self, step_s: float) -> "Line":
         """The line after a confirmed step; what was stamped on it has moved along."""
