@@ -4,6 +4,7 @@ Reads, and removes a row so that the router judges the device anew; grants nothi
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.hotspot.base import Device
 from gateway.hotspot.link import Link
@@ -14,6 +15,9 @@ from gateway.identity import IpAddress, MacAddress
 LEFT_S = 10
 """A device has left an address when it has been silent there so much longer than at another: phones send every few seconds while
 they are in use, and two rows that are both in use must not be taken for a move to and fro."""
+
+_REMEMBERED = 1_024
+"""Addresses as text whose meaning is known: the same few hundred phones are on the table at each comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ def present(hosts: list[Host]) -> list[Host]:
     return [host for host in hosts if host.idle_s <= newest_s + LEFT_S]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def mac_in(text: str | None) -> MacAddress | None:
     """The MAC that a row names; None when it names none, or one that is no single device's."""
     try:
@@ -84,14 +89,18 @@ def mac_in(text: str | None) -> MacAddress | None:
         return None
 
 
-def parse(row: Row) -> Host | None:
-    """The host that a row shows; None for a row without a device or an address."""
-    mac = mac_in(row.get("mac-address"))
+@lru_cache(maxsize=_REMEMBERED)
+def _ip_in(text: str) -> IpAddress | None:
     try:
-        ip = IpAddress.parse(row.get("address", ""))
+        return IpAddress.parse(text)
     except ValueError:
         return None
-    if mac is None:
+
+
+def parse(row: Row) -> Host | None:
+    """The host that a row shows; None for a row without a device or an address."""
+    mac, ip = mac_in(row.get("mac-address")), _ip_in(row.get("address", ""))
+    if mac is None or ip is None:
         return None
     login_ip = row.get("to-address") or ip.text
     return Host(
