@@ -110,6 +110,9 @@ class HotspotModel:
     def login(self, name: str, password: str, ip: str, mac: str | None = None, *, by: str = "admin") -> ActiveEntry:
         """Let a client in as a user. Raises the traps of facts, routeros 2.6."""
         self.settle()
+        return self._log_in(name, password, ip, mac, by=by)
+
+    def _log_in(self, name: str, password: str, ip: str, mac: str | None, *, by: str) -> ActiveEntry:
         host = self.hosts.get(ip)
         if host is None:
             raise Trap(f"unknown host IP {ip}")
@@ -345,7 +348,7 @@ class HotspotModel:
         if password is None:
             password = user["password"] if user else ""
         try:
-            self.login(name, password, host.ip, host.mac, by=by)
+            self._log_in(name, password, host.ip, host.mac, by=by)
         except Trap as refusal:
             self._note("hotspot,info,debug", f"->: {name} ({host.ip}): login failed: {refusal.message}")
             return False
