@@ -17,8 +17,9 @@ from gateway.payments import INTASEND, Payment
 from gateway.store import access as grant_rows
 from gateway.store import catalogue as catalogue_rows
 from gateway.store import payments as payment_rows
-from gateway.store.database import Database, migrate
+from gateway.store.database import Database
 from gateway.vault import Vault
+from tests import schema
 
 NOW_S = 1_756_117_800.0
 MAC = MacAddress("AA:BB:CC:DD:EE:FF")
@@ -102,7 +103,7 @@ def in_memory(owners: Iterable[OwnerConfig] = (OWNER,)) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
-    migrate(connection)
+    schema.lay(connection)
     catalogue_rows.declare(connection, owners, VAULT)
     return connection
 

@@ -9,6 +9,7 @@ import pytest
 
 from gateway import daemon
 from gateway.store import database
+from tests import schema
 from tests.e2e.world import World
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ THREADED = {
     "test_backup",
 }
 """Files whose worlds have the database's threads, as the program has them. Elsewhere they would only be waited for, by spinning:
-that is most of what a world costs, and says nothing about the rest of the daemon."""
+that is most of what a world costs, and says nothing about the rest of the daemon. Theirs are migrated as well, not copied."""
 
 
 class InPlace:
@@ -52,6 +53,7 @@ class InPlace:
 def database_in_place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.path.stem not in THREADED:
         monkeypatch.setattr(database, "_Connection", InPlace)
+        monkeypatch.setattr(database, "migrate", schema.lay)
 
 
 @pytest.fixture(autouse=True)

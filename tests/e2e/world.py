@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import aiohttp
 import yaml
+from aiohttp import web_app
 
 from gateway import config, daemon
 from gateway.access import Grant, GrantState
@@ -108,6 +109,7 @@ class World:
         await self.http.close()
         await self.intasend.stop()
         await self.router.stop()
+        web_app._cached_build_middleware.cache_clear()  # aiohttp remembers the last thousand applications, and worlds with them
 
     def guest(self, *, joined: bool = True, router: SimulatedRouter | None = None) -> SimulatedPhone:
         """Wanjiku comes along, with her phone on the hotspot or still off."""
