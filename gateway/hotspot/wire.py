@@ -65,6 +65,8 @@ class Conversation:
 
         Raises Trap when the router says no, and one of BROKEN when the connection is of no use any more.
         """
+        if self._writer.is_closing():
+            raise ConnectionResetError("the connection has ended")  # asyncio raises it by itself, uvloop a RuntimeError
         self._writer.write(encode_sentence(*words, encoding="utf-8"))
         await self._writer.drain()
         rows: list[dict[str, str]] = []

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import RouterRefused, RouterUnreachable
-from gateway.hotspot.wire import Conversation
-from tests.unit.hotspot.scripted import PRINT, ScriptedRouter, linked, sentence
+from gateway.hotspot.wire import BROKEN, Conversation, connect
+from tests.unit.hotspot.scripted import PRINT, ScriptedRouter, linked, login_to, sentence
 
 
 def certificate(folder: Path) -> tuple[ssl.SSLContext, Path, str]:
@@ -101,7 +101,9 @@ async def test_a_port_that_speaks_no_tls_is_refused_with_a_hint(scripted):
 @pytest.mark.parametrize("piece_bytes", [1, 700, 100_000])
 async def test_an_answer_is_the_same_in_whatever_pieces_it_arrives(length, piece_bytes):
     arriving = asyncio.StreamReader()
-    conversation = Conversation(SimpleNamespace(reader=arriving, writer=Mock(drain=AsyncMock())))
+    conversation = Conversation(
+        SimpleNamespace(reader=arriving, writer=Mock(drain=AsyncMock(), is_closing=Mock(return_value=False)))
+    )
     asking = asyncio.ensure_future(conversation.ask(PRINT))
     text = "x" * length
     answer = sentence("!re", f"={text}=1") + sentence("!re", "=name=MikroTik", "=comment=") + sentence("!done")
@@ -109,3 +111,12 @@ async def test_an_answer_is_the_same_in_whatever_pieces_it_arrives(length, piece
         await asyncio.sleep(0)
         arriving.feed_data(answer[at : at + piece_bytes])
     assert await asking == [{text: "1"}, {"name": "MikroTik", "comment": ""}]
+
+
+async def test_a_connection_that_ends_before_the_question_is_broken_like_one_that_ends_before_the_answer(scripted):
+    conversation = await connect(login_to(scripted), deadline_s=1.0)
+    conversation.abort()
+    await asyncio.sleep(0)
+
+    with pytest.raises(BROKEN):
+        await conversation.ask(PRINT)
