@@ -19,6 +19,9 @@ SIZE   ?= typical
 WORKS  := $(shell $(BIN)/python -c 'import pip; print("yes")' 2>/dev/null)
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# Where it is set, a hundred processes of the tests compile everything anew, each for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test long fuzz simulate kill screenshots clean rebuild
 .DELETE_ON_ERROR:
 
