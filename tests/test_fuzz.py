@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis import AuthContext, Case
@@ -90,14 +92,23 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         thread.join()
 
 
+@pytest.fixture(scope="module")
+def asking() -> Iterator[requests.Session]:
+    """Keeps a connection, or five thousand of them were opened, and nothing else: each question stands for itself."""
+    with requests.Session() as session:
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        yield session
+
+
 @AS_STRANGER.parametrize()
 @SETTINGS
-def test_a_stranger_gets_documented_answers(running: Running, case: Case[Any]) -> None:
-    case.call_and_validate(base_url=running.url)
+def test_a_stranger_gets_documented_answers(running: Running, asking: requests.Session, case: Case[Any]) -> None:
+    case.call_and_validate(base_url=running.url, session=asking)
 
 
 @AS_OWNER.parametrize()
 @SETTINGS
-def test_an_owner_gets_documented_answers(running: Running, case: Case[Any]) -> None:
+def test_an_owner_gets_documented_answers(running: Running, asking: requests.Session, case: Case[Any]) -> None:
     LoggedIn.bearer = running.bearer
-    case.call_and_validate(base_url=running.url)
+    case.call_and_validate(base_url=running.url, session=asking)
