@@ -1,13 +1,16 @@
 """Fixtures for tests of every kind."""
 
+import asyncio
 import gc
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from gateway import cli
 
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 256 * 2**20
@@ -27,6 +30,12 @@ def pytest_collection_finish() -> None:
     """What was imported and collected stays to the end: looking through it at each collection of garbage costs a tenth of a run."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The program's own loop; long walks go on the one that it has where there is no wheel of that."""
+    faster = None if item.get_closest_marker("long") else cli._loop_factory()
+    return {"loop": faster or asyncio.new_event_loop}
 
 
 @pytest.fixture
