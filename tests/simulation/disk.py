@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 from gateway.store import database
+from tests import schema
 from tests.simulation.loop import HERE
 
 PAGE_BYTES = 4_096  # SQLite's own choice
@@ -88,7 +89,7 @@ class Disk:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Every database that is opened meanwhile lies on this disk."""
-        with mock.patch.object(database, "_Connection", _OnDisk(self)):
+        with mock.patch.object(database, "_Connection", _OnDisk(self)), mock.patch.object(database, "migrate", schema.lay):
             yield
 
 
