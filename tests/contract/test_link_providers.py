@@ -3,20 +3,21 @@
 Written once, like `test_providers`: a second provider adds a class like `IntaSendLinkWorld` and a line to `WORLDS`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 import pytest
 
 from gateway.errors import ProviderRefused, ProviderUnreachable, PushOutcomeUnknown
-from gateway.identity import Money, Secret
-from gateway.providers.base import Environment, LinkOrder, LinkProvider, LinkReport, ProviderAccount, Reported
+from gateway.identity import Money
+from gateway.providers.base import LinkOrder, LinkProvider, LinkReport, Reported
 from gateway.providers.intasend import IntaSend
 from gateway.simulators import intasend as simulated
+from tests.contract.providers import AtIntaSend
 from tests.fakeclock import FakeClock
 
 ORDER = LinkOrder("WiFi 1 hour, Kiosk", Money.parse("50"), "https://pay.example.org/payment/success/payment-1")
@@ -52,34 +53,23 @@ class LinkWorld(Protocol):
         """So many newer invoices with other references, in a list that the provider does not filter."""
 
 
-class IntaSendLinkWorld:
+class IntaSendLinkWorld(AtIntaSend):
     """IntaSend's links against IntaSend's simulator."""
 
     def __init__(self, simulator: simulated.SimulatedIntaSend, http: aiohttp.ClientSession, clock: FakeClock) -> None:
-        account = ProviderAccount(
-            environment=Environment.SANDBOX,
-            publishable_key=simulator.publishable_key,
-            secret_key=Secret(simulator.secret_key),
-            webhook_challenge=None,
-            base_url=simulator.base_url,
-        )
-        self.links: LinkProvider = IntaSend(account, http).links
-        self.stranger: LinkProvider = IntaSend(replace(account, secret_key=Secret("ISSecretKey_test_strange")), http).links
-        self._simulator = simulator
-        self._clock = clock
-
-    async def stop(self) -> None:
-        await self._simulator.stop()
+        super().__init__(simulator, http, clock)
+        self.links: LinkProvider = IntaSend(self._account, http).links
+        self.stranger: LinkProvider = IntaSend(self._strange, http).links
 
     def made(self) -> int:
         return len(self._simulator.links)
 
     def begin(self, link: LinkReport) -> str:
-        self._clock.advance(1)
+        self.clock.advance(1)
         return str(self._simulator.pay_page(link.link_id, PAYER).invoice_id)
 
     def finish(self, invoice_id: str, *, paid: bool) -> None:
-        self._clock.advance(3)
+        self.clock.advance(3)
         self._simulator.answer(invoice_id, simulated.Outcome.COMPLETE if paid else simulated.Outcome.CANCELLED)
 
     def lose_making(self, *, processed: bool) -> None:
@@ -90,27 +80,11 @@ class IntaSendLinkWorld:
         for endpoint in (simulated.Endpoint.LINKS, simulated.Endpoint.INVOICES):
             self._simulator.faults.always(endpoint, simulated.wrong_types)
 
-    def others_are_charged(self, count: int) -> None:
-        self._simulator.ignores_api_ref_filter = True
-        for number in range(count):
-            self._clock.advance(1)
-            self._simulator.accept(simulated.Order(phone=f"2547{number:08}", amount=Decimal(50), api_ref=f"HG-OTHER-{number}"))
 
-
-def intasend_of(types: Any) -> Callable[[AsyncExitStack], Awaitable[LinkWorld]]:
-    async def build(stack: AsyncExitStack) -> LinkWorld:
-        clock = FakeClock()
-        simulator = simulated.SimulatedIntaSend(clock)
-        simulator.types = types
-        await simulator.start()
-        stack.push_async_callback(simulator.stop)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        return IntaSendLinkWorld(simulator, http, clock)
-
-    return build
-
-
-WORLDS = {"IntaSend with the types of 2023": intasend_of("2023"), "IntaSend with the types of 2026": intasend_of("2026")}
+WORLDS = {
+    "IntaSend with the types of 2023": IntaSendLinkWorld.of("2023"),
+    "IntaSend with the types of 2026": IntaSendLinkWorld.of("2026"),
+}
 
 
 @pytest.fixture(params=list(WORLDS.values()), ids=list(WORLDS))

@@ -5,21 +5,22 @@ the customer and the network behind it. A second provider adds a class like `Int
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from gateway.errors import ProviderRefused, ProviderUnreachable, PushOutcomeUnknown
-from gateway.identity import Money, PhoneNumber, Secret
-from gateway.providers.base import Environment, InvoiceReport, Provider, ProviderAccount, PushOrder, Reported, WebhookHint
+from gateway.identity import Money, PhoneNumber
+from gateway.providers.base import InvoiceReport, Provider, PushOrder, Reported, WebhookHint
 from gateway.providers.intasend import IntaSend
 from gateway.simulators import intasend as simulated
+from tests.contract.providers import AtIntaSend
 from tests.fakeclock import FakeClock
 
 ORDER = PushOrder(PhoneNumber("+254712345678"), Money.parse("50"), "HG-7F3K2M", "1 hour WiFi")
@@ -64,26 +65,13 @@ class World(Protocol):
         """The body of the next webhook, with the account's own challenge or that one."""
 
 
-class IntaSendWorld:
+class IntaSendWorld(AtIntaSend):
     """IntaSend's adapter against IntaSend's simulator."""
 
     def __init__(self, simulator: simulated.SimulatedIntaSend, http: aiohttp.ClientSession, clock: FakeClock) -> None:
-        self._account = ProviderAccount(
-            environment=Environment.SANDBOX,
-            publishable_key=simulator.publishable_key,
-            secret_key=Secret(simulator.secret_key),
-            webhook_challenge=Secret("demo-challenge-0123456789"),
-            base_url=simulator.base_url,
-        )
-        strange = replace(self._account, publishable_key="ISPubKey_test_strange", secret_key=Secret("ISSecretKey_test_strange"))
+        super().__init__(simulator, http, clock)
         self.provider: Provider = IntaSend(self._account, http)
-        self.stranger: Provider = IntaSend(strange, http)
-        self.clock = clock
-        self._simulator = simulator
-        self._http = http
-
-    async def stop(self) -> None:
-        await self._simulator.stop()
+        self.stranger: Provider = IntaSend(self._strange, http)
 
     def prompts(self) -> list[tuple[str, Decimal]]:
         return [(invoice.order.phone, invoice.order.amount) for invoice in self._simulator.pushes]
@@ -96,12 +84,6 @@ class IntaSendWorld:
 
     def says_something_new(self, invoice_id: str) -> None:
         self._simulator.answer(invoice_id, simulated.Outcome.UNKNOWN_WORD)
-
-    def others_are_charged(self, count: int) -> None:
-        self._simulator.ignores_api_ref_filter = True
-        for number in range(count):
-            self.clock.advance(1)
-            self._simulator.accept(simulated.Order(phone=f"2547{number:08}", amount=Decimal(50), api_ref=f"HG-OTHER-{number}"))
 
     def lose_push(self, *, processed: bool, by: str) -> None:
         faults = {
@@ -158,20 +140,7 @@ async def receiver() -> AsyncIterator[tuple[str, "asyncio.Queue[bytes]"]]:
         await runner.cleanup()
 
 
-def intasend_of(types: Any) -> Callable[[AsyncExitStack], Any]:
-    async def build(stack: AsyncExitStack) -> World:
-        clock = FakeClock()
-        simulator = simulated.SimulatedIntaSend(clock)
-        simulator.types = types
-        await simulator.start()
-        stack.push_async_callback(simulator.stop)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        return IntaSendWorld(simulator, http, clock)
-
-    return build
-
-
-WORLDS = {"IntaSend with the types of 2023": intasend_of("2023"), "IntaSend with the types of 2026": intasend_of("2026")}
+WORLDS = {"IntaSend with the types of 2023": IntaSendWorld.of("2023"), "IntaSend with the types of 2026": IntaSendWorld.of("2026")}
 
 
 @pytest.fixture(params=list(WORLDS.values()), ids=list(WORLDS))

@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 
 from gateway.errors import ProviderRefused, ProviderUnreachable, PushOutcomeUnknown
-from gateway.identity import Money, PhoneNumber, Secret
-from gateway.providers.base import Environment, ProviderAccount, PushOrder, Refunding, RefundOrder, RefundProvider
+from gateway.identity import Money, PhoneNumber
+from gateway.providers.base import PushOrder, Refunding, RefundOrder, RefundProvider
 from gateway.providers.intasend import IntaSend
 from gateway.simulators import intasend as simulated
+from tests.contract.providers import AtIntaSend
 from tests.fakeclock import FakeClock
 from tests.fakeprovider import FakeRefunds
 
@@ -43,25 +44,17 @@ class RefundWorld(Protocol):
     def reads_fail(self) -> None: ...
 
 
-class IntaSendRefundWorld:
+class IntaSendRefundWorld(AtIntaSend):
     """IntaSend's chargebacks against IntaSend's simulator."""
 
     def __init__(self, simulator: simulated.SimulatedIntaSend, http: aiohttp.ClientSession, clock: FakeClock) -> None:
-        account = ProviderAccount(
-            environment=Environment.SANDBOX,
-            publishable_key=simulator.publishable_key,
-            secret_key=Secret(simulator.secret_key),
-            webhook_challenge=None,
-            base_url=simulator.base_url,
-        )
-        self._provider = IntaSend(account, http)
+        super().__init__(simulator, http, clock)
+        self._provider = IntaSend(self._account, http)
         self.refunds: RefundProvider = self._provider.refunds
-        self._simulator = simulator
-        self._clock = clock
 
     async def paid(self) -> str:
         invoice_id = (await self._provider.push(PUSH)).invoice_id
-        self._clock.advance(3)
+        self.clock.advance(3)
         self._simulator.answer(invoice_id, simulated.Outcome.COMPLETE)
         return invoice_id
 
@@ -113,20 +106,14 @@ class FakeRefundWorld:
         self._double.read_fault = ProviderUnreachable("no answer")
 
 
-async def _at_intasend(stack: AsyncExitStack) -> RefundWorld:
-    clock = FakeClock()
-    simulator = simulated.SimulatedIntaSend(clock)
-    await simulator.start()
-    stack.push_async_callback(simulator.stop)
-    http = await stack.enter_async_context(aiohttp.ClientSession())
-    return IntaSendRefundWorld(simulator, http, clock)
-
-
 async def _at_the_double(_: AsyncExitStack) -> RefundWorld:
     return FakeRefundWorld()
 
 
-WORLDS: dict[str, Callable[[AsyncExitStack], Awaitable[RefundWorld]]] = {"intasend": _at_intasend, "double": _at_the_double}
+WORLDS: dict[str, Callable[[AsyncExitStack], Awaitable[RefundWorld]]] = {
+    "intasend": IntaSendRefundWorld.of("2026"),
+    "double": _at_the_double,
+}
 
 
 @pytest.fixture(params=WORLDS)
