@@ -43,8 +43,7 @@ ACTIVATION_ALLOWANCE_S = 5
 after it; without the allowance the second lock would close before the first."""
 
 STALL_S = 0.5
-"""How long a due grant waits for the card before its device is shut out unwritten: half of the second within which that has to be
-done (contract, bounds), and twice what a card may take for a write (facts, reliability A5)."""
+"""How long a due grant waits for the card before its device is shut out unwritten: two writes (facts, reliability A5: 250 ms)."""
 
 OVER_ALREADY = "This grant is over already"
 
@@ -68,8 +67,8 @@ class Gate:
     async def open(self, grant: Grant) -> Grant:
         """Let the device of an owed grant through, and start its time when the router has confirmed it.
 
-        A device that the router does not see leaves the grant unclaimed; a grant that is not owed any more stays as it is, and so
-        does one that waits for `gateway.books`. Raises RouterUnreachable and RouterRefused; the grant stays owed.
+        A device that the router does not see leaves the grant unclaimed; one that is not owed any more, or waits for `books`,
+        stays as it is. Raises RouterUnreachable and RouterRefused; the grant stays owed.
         """
         if self._site.may_have_run(grant):
             return grant
@@ -106,9 +105,10 @@ class Gate:
             queue = await self._queue(mac)
             await self._repair(mac, queue)
             ended = await self._db.write(lambda tx: self._change(tx, grant.id, GrantEvent.SHUT))
-        goes_on = is_let_through(queue)
-        out = f"online: {mac} goes on until {clock_time(horizon_s(queue))}" if goes_on else f"offline: {mac} is shut out"
-        log.info("%s", out, extra=_ids(ended, "continued" if goes_on else "offline"))
+        if is_let_through(queue):
+            log.info("online: %s goes on until %s", mac, clock_time(horizon_s(queue)), extra=_ids(ended, "continued"))
+        else:
+            log.info("offline: %s is shut out", mac, extra=_ids(ended, "offline"))
         return ended
 
     async def revoke(self, grant: Grant, *, unless_served: bool = False) -> Grant:
@@ -245,10 +245,7 @@ class Gate:
         )
 
     async def _used_bytes(self, grant: Grant) -> int:
-        """How much of its data a grant has used by now, before the row on which the router counts it is removed.
-
-        By what the row leaves it: so nothing is counted twice when a row that was to be removed is still there.
-        """
+        """How much of its data a grant has used by now, by what its row leaves it: one not removed counts nothing twice."""
         limit_bytes = self._site.catalogue.package(grant.package_id).data_limit_bytes
         if grant.state is not GrantState.ACTIVE or limit_bytes is None:
             return grant.used_bytes
@@ -307,10 +304,8 @@ class Gate:
         now_s, grant = self._clock.wall_s(), grant_rows.get(tx, grant_id)
         window = confirmed(grant, grant_rows.queue(tx, self.router_id, mac), now_s)
         self._let_in(tx, mac)  # whoever buys, or claims, wants to be online
-        ip = device.ip if device else grant.ip
-        return grant_rows.change(
-            tx, grant, GrantEvent.CONFIRM, now_s, starts_at_s=window.starts_at_s, ends_at_s=window.ends_at_s, ip=ip
-        )
+        begins_s, ends_s, ip = window.starts_at_s, window.ends_at_s, device.ip if device else grant.ip
+        return grant_rows.change(tx, grant, GrantEvent.CONFIRM, now_s, starts_at_s=begins_s, ends_at_s=ends_s, ip=ip)
 
     def _due(self, tx: Transaction, asked: Grant, because: str) -> Grant:
         grant = grant_rows.get(tx, asked.id)
@@ -331,9 +326,7 @@ class Gate:
         """The grant lets nobody pass any more; those behind it move up. Raises Conflict when somebody changed it meanwhile."""
         now_s = self._clock.wall_s()
         left = grant_rows.change(tx, grant, event, now_s, ended_because=because)
-        if grant.state is GrantState.ACTIVE:
-            queue = grant_rows.queue(tx, self.router_id, grant.device)
-            self._move(tx, queue, moved_up(queue, now_s), now_s)
+        self._move_up(tx, grant, now_s)
         return left
 
     def _hand_over(self, tx: Transaction, grant: Grant, mac: MacAddress, ip: IpAddress | None, used_bytes: int) -> Grant:
@@ -344,9 +337,7 @@ class Gate:
         owed = grant_rows.hand_over(tx, grant, moved, now_s)
         if grant.mac is not None:
             grant_rows.expect(tx, self.router_id, grant.mac)
-        if grant.state is GrantState.ACTIVE:
-            queue = grant_rows.queue(tx, self.router_id, grant.device)
-            self._move(tx, queue, moved_up(queue, now_s), now_s)
+        self._move_up(tx, grant, now_s)
         return owed
 
     def _leave_outside(self, tx: Transaction, queue: Sequence[Grant], turn: Grant, used_bytes: int) -> None:
@@ -383,6 +374,11 @@ class Gate:
         followers = [other for other in queue if other.id != grant.id]
         self._move(tx, followers, [longer[other.id] for other in followers], now_s)
         return grant_rows.extend(tx, grant, longer[grant.id], now_s)
+
+    def _move_up(self, tx: Transaction, left: Grant, now_s: float) -> None:
+        if left.state is GrantState.ACTIVE:
+            queue = grant_rows.queue(tx, self.router_id, left.device)
+            self._move(tx, queue, moved_up(queue, now_s), now_s)
 
     def _move(self, tx: Transaction, queue: Sequence[Grant], moved: Sequence[Grant], now_s: float) -> None:
         for before, after in zip(queue, moved, strict=True):

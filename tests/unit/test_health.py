@@ -137,8 +137,8 @@ async def test_a_disk_that_took_no_write_shows_in_the_metrics(db: Database):
 async def test_while_the_books_are_in_doubt_nothing_can_be_sold_and_that_is_said(db: Database):
     ward = Ward(db)
     ward.site.providers = {1: Unavailable("no keys"), 2: Unavailable("no keys")}
-    ward.site.in_doubt = {1}
+    ward.site.in_doubt = {1: 0.0}
     assert (await ward.health.report()).ready
-    ward.site.in_doubt = {1, 2}
+    ward.site.in_doubt = {1: 0.0, 2: 0.0}
     made = await ward.health.report()
     assert (made.ready, made.as_json()["books"]) == (False, "being put in order after a damaged card")
