@@ -70,7 +70,8 @@ class Settle:
     async def run_once(self) -> float | None:
         """Ask about every payment that is due."""
         after_s = self._clock.wall_s() - LISTEN_S
-        now_s, before = self._clock.monotonic_s(), self._due_at_s
+        now_s = self._clock.monotonic_s()
+        before = {key: min(at_s, self._settlement.read_again_at_s(key)) for key, at_s in self._due_at_s.items()}
         resting = {payment_id for payment_id, due_at_s in before.items() if due_at_s > now_s}
         ids, payments = await self._db.read(lambda tx: _listened_for(tx, after_s, resting))
         first = {payment.id: now_s + self._first_wait_s(payment) for payment in payments if payment.id not in before}
@@ -110,8 +111,8 @@ class Settle:
             self._settlement.tell_unasked(payment, fault, "settle_failed")
         except Exception as fault:  # noqa: BLE001 - one payment's trouble must not stop the others'
             _tell("payment could not be settled yet", fault, {"action": "settle_failed", "payment": payment.id})
-        longest_s = UNREAD_S if settled is None else LISTEN_S
-        self._due_at_s[payment.id] = self._clock.monotonic_s() + self._pause_s(settled or payment, longest_s)
+        pause_s = self._pause_s(settled or payment)
+        self._due_at_s[payment.id] = min(self._clock.monotonic_s() + pause_s, self._settlement.read_again_at_s(payment.id))
 
     def _is_hopeless(self, payment: Payment) -> bool:
         age_s = self._age_s(payment)
@@ -119,9 +120,9 @@ class Settle:
             return age_s >= LINK_LIFE_S
         return age_s >= LISTEN_S or (payment.state is PaymentState.UNKNOWN and payment.invoice_id is None and age_s >= NOT_FOUND_S)
 
-    def _pause_s(self, payment: Payment, longest_s: float) -> float:
+    def _pause_s(self, payment: Payment) -> float:
         age_s = self._age_s(payment)
-        pause_s = min(payment.next_check_s(age_s) - age_s, longest_s)
+        pause_s = payment.next_check_s(age_s) - age_s
         # Spread: what failed together is not asked together again. Late, never early: that would be one question more each time.
         return pause_s * self._rng.uniform(1.0, 1.05)
 

@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 ASK_GAP_S = 2.0
 """The provider is asked about one payment at most this often, however many clients ask (specification, decision 12)."""
 
+UNREAD_S = 30.0
+"""How soon a payment is asked about again whose state could not be read, however old it is: the poller's rhythm alone may take an
+hour, and no answer does not mean that nothing has changed. While the circuit is open this costs nothing."""
+
 _REMEMBERED = 1_000  # questions whose time is kept, and troubles that were told; past that they are forgotten in bulk
 
 Told = tuple[object, ...]
@@ -41,6 +45,14 @@ _EVENTS = {
     Reported.FAILED: PaymentEvent.FAIL,
     Reported.UNRECOGNISED: PaymentEvent.UNRECOGNISED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A payment whose state could not be read, by the poller or after a webhook; both in monotonic seconds."""
+
+    since_s: float
+    again_at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,8 @@ class Settlement:
         self._scheduler = scheduler
         self._asked_at_s: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[Payment]] = {}
+        self._unread: dict[str, Unread] = {}
+        """By payment id."""
         self._told: set[Told] = set()
         """What was said aloud."""
 
@@ -128,13 +142,28 @@ class Settlement:
         return max(0.0, self._asked_at_s.get(payment_id, now_s - ASK_GAP_S) + ASK_GAP_S - now_s)
 
     async def _follow(self, payment_id: str, invoice_id: str | None) -> None:
-        """A hint is never lost to the two-second rule: it waits for its turn. The poller stands behind it."""
+        """A hint is never lost to the two-second rule: it waits for its turn. What it could not read the poller reads soon."""
         await self._clock.sleep(self.seconds_to_wait(payment_id))
         try:
             await self.settle(payment_id, invoice_id)
         except GatewayError as fault:
             self.tell_unasked(await self._db.read(lambda tx: payment_rows.get(tx, payment_id)), fault, "hint_failed")
         self._scheduler.wake("settle")
+
+    def read_again_at_s(self, payment_id: str) -> float:
+        """When a payment that could not be read is to be asked about again, in monotonic seconds; infinity for any other."""
+        unread = self._unread.get(payment_id)
+        if unread is None:
+            return float("inf")
+        return max(unread.again_at_s, self._clock.monotonic_s() + self.seconds_to_wait(payment_id))
+
+    def _note_unread(self, payment_id: str, wait_s: int) -> None:
+        """The pauses double: what cannot be read all day is asked about ever more seldom, down to the poller's rhythm."""
+        now_s = self._clock.monotonic_s()
+        since_s = self._unread[payment_id].since_s if payment_id in self._unread else now_s
+        if len(self._unread) >= _REMEMBERED:
+            self._unread.clear()
+        self._unread[payment_id] = Unread(since_s, now_s + max(UNREAD_S, wait_s, now_s - since_s))
 
     def tell_unasked(self, payment: Payment, fault: GatewayError, action: str) -> None:
         """Say that a payment could not be settled: aloud once, and then at DEBUG until its question is answered.
@@ -152,7 +181,12 @@ class Settlement:
         self._told.add(told)
 
     async def _asked(self, payment_id: str, hinted_invoice_id: str | None) -> Payment:
-        payment = await self._ask(payment_id, hinted_invoice_id)
+        try:
+            payment = await self._ask(payment_id, hinted_invoice_id)
+        except GatewayError as fault:
+            self._note_unread(payment_id, fault.retry_after_s or 0)
+            raise
+        self._unread.pop(payment_id, None)
         self._told -= {_payment_of(payment), _account_of(payment)}
         return payment
 

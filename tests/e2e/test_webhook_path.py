@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.access import GrantState
 from gateway.payments import PaymentState
-from gateway.simulators.intasend import Endpoint, Order, Outcome
+from gateway.simulators.intasend import Endpoint, Order, Outcome, fails_with
 from tests.e2e.conftest import OpenSite
 from tests.e2e.world import World
 
@@ -229,3 +229,14 @@ async def _reset_after(request: web.Request, proceed: Any) -> web.StreamResponse
     assert request.transport is not None
     request.transport.abort()
     return web.Response()
+
+
+async def test_a_webhook_that_meets_a_throttled_reader_is_followed_up_all_the_same(hooked: World):
+    payment_id = await hooked.ask(hooked.amina)
+    hooked.amina.cancel()
+    await hooked.pass_time(1_800, step_s=10)
+    assert (await hooked.payment(payment_id)).state is PaymentState.FAILED
+    (push,) = hooked.intasend.pushes
+    hooked.intasend.faults.once(Endpoint.STATUS, fails_with(429, retry_after_s=30))
+    hooked.intasend.answer(push.invoice_id, Outcome.COMPLETE)
+    await hooked.pass_time_until(lambda: hooked.amina.online, within_s=60)

@@ -11,10 +11,10 @@ import pytest
 from gateway.catalogue import Catalogue, Site
 from gateway.errors import ProviderRefused, ProviderUnreachable
 from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState
-from gateway.providers.base import Reported
-from gateway.reconciler import AT_ONCE, UNREAD_S, Settle
+from gateway.providers.base import Reported, WebhookHint
+from gateway.reconciler import AT_ONCE, Settle
 from gateway.scheduler import LONGEST_PAUSE_S, Scheduler
-from gateway.settlement import ASK_GAP_S, Settlement
+from gateway.settlement import ASK_GAP_S, UNREAD_S, Settlement
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database
 from tests.fakeclock import FakeClock
@@ -221,3 +221,30 @@ async def test_an_unknown_word_is_told_once_for_each_payment_and_word(desk: Desk
     said = [record.getMessage() for record in caplog.records if vars(record).get("action") == "unknown_state"]
     assert len(said) == 4
     assert (await desk.stored()).state is PaymentState.PUSHED
+
+
+async def test_a_webhook_that_could_not_be_followed_up_is_not_left_to_the_pollers_rhythm(desk: Desk):
+    await desk.pushed(1, state=PaymentState.FAILED)
+    await desk.questions_s(3_600)
+    desk.provider.hint = WebhookHint(invoice_id="INV-1", api_ref=None)
+    desk.provider.fault = ProviderRefused("throttled", retry_after_s=45)
+    began_s = desk.clock.wall_s() - NOW_S
+    await desk.settlement.take_webhook(b"ours")
+    await desk.scheduler.stop(20.0)
+    asked = len(desk.provider.asked)
+    await desk.questions_s(began_s + 50)
+    assert len(desk.provider.asked) == asked + 1
+    desk.provider.fault = None
+    desk.provider.say(await desk.stored(), Reported.PAID)
+    await desk.questions_s(began_s + 110)
+    assert (await desk.stored()).state is PaymentState.PAID
+
+
+async def test_a_webhook_that_cannot_be_followed_up_all_day_is_asked_about_ever_more_seldom(desk: Desk):
+    await desk.pushed(1, state=PaymentState.FAILED)
+    await desk.questions_s(600)
+    desk.provider.hint = WebhookHint(invoice_id="INV-1", api_ref=None)
+    desk.provider.fault = ProviderRefused("not found")
+    await desk.settlement.take_webhook(b"ours")
+    await desk.scheduler.stop(20.0)
+    assert len(await desk.questions_s(20 * 3_600)) < 60
