@@ -230,7 +230,8 @@ class Books:
         payment, report = entry.payment, entry.report
         if payment is None:
             payment = await self._adoption.adopt(report, seller, sight.router_of)
-            self._scheduler.wake("settle")
+            if payment is not None:
+                self._scheduler.wake("settle")
         if payment is not None and _is_news(payment, report):
             now = await self._db.read(lambda tx: payment_rows.get(tx, payment.id))  # another invoice may have paid it just now
             await self._settlement.apply_found(now, report)

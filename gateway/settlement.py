@@ -14,7 +14,7 @@ from gateway.access import Grant, owes_grant
 from gateway.catalogue import Owner, Site
 from gateway.clock import Clock
 from gateway.debts import Debt
-from gateway.errors import Denied, GatewayError, Invalid, KeysRejected, NotFound, ProviderRefused, ProviderUnreachable
+from gateway.errors import Denied, GatewayError, Invalid, NotFound, ProviderRefused, ProviderUnreachable
 from gateway.payments import INTASEND, Payment, PaymentEvent, PaymentState, advance
 from gateway.providers.base import InvoiceReport, LinkProvider, LinkReport, Reported, WebhookHint
 from gateway.references import grant_id_of
@@ -25,34 +25,20 @@ from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
 from gateway.store import refunds as debt_rows
 from gateway.store.database import Database, Transaction
+from gateway.troubles import Troubles
 
 log = logging.getLogger(__name__)
 
 ASK_GAP_S = 2.0
 """The provider is asked about one payment at most this often, however many clients ask (specification, decision 12)."""
 
-UNREAD_S = 30.0
-"""How soon a payment is asked about again whose state could not be read, however old it is: the poller's rhythm alone may take an
-hour, and no answer does not mean that nothing has changed. While the circuit is open this costs nothing."""
-
-_REMEMBERED = 1_000  # questions whose time is kept, and troubles that were told; past that they are forgotten in bulk
-
-Told = tuple[object, ...]
-"""What a sentence of the log was about: a payment, an account, a word that was said of a payment."""
+_REMEMBERED = 1_000  # questions whose time is kept
 
 _EVENTS = {
     Reported.WAITING: PaymentEvent.WAITING,
     Reported.FAILED: PaymentEvent.FAIL,
     Reported.UNRECOGNISED: PaymentEvent.UNRECOGNISED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A payment whose state could not be read, by the poller or after a webhook; both in monotonic seconds."""
-
-    since_s: float
-    again_at_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +61,7 @@ class Settlement:
         self._scheduler = scheduler
         self._asked_at_s: dict[str, float] = {}
         self._asking: dict[str, asyncio.Task[Payment]] = {}
-        self._unread: dict[str, Unread] = {}
-        """By payment id."""
-        self._told: set[Told] = set()
-        """What was said aloud."""
+        self._troubles = Troubles(clock)
 
     async def check_status(self, owner: Owner, payment_id: str) -> Standing:
         """The payment as it stands now; the provider is asked first while it is undecided.
@@ -152,42 +135,20 @@ class Settlement:
 
     def read_again_at_s(self, payment_id: str) -> float:
         """When a payment that could not be read is to be asked about again, in monotonic seconds; infinity for any other."""
-        unread = self._unread.get(payment_id)
-        if unread is None:
-            return float("inf")
-        return max(unread.again_at_s, self._clock.monotonic_s() + self.seconds_to_wait(payment_id))
-
-    def _note_unread(self, payment_id: str, wait_s: int) -> None:
-        """The pauses double: what cannot be read all day is asked about ever more seldom, down to the poller's rhythm."""
-        now_s = self._clock.monotonic_s()
-        since_s = self._unread[payment_id].since_s if payment_id in self._unread else now_s
-        if len(self._unread) >= _REMEMBERED:
-            self._unread.clear()
-        self._unread[payment_id] = Unread(since_s, now_s + max(UNREAD_S, wait_s, now_s - since_s))
+        may_be_asked_at_s = self._clock.monotonic_s() + self.seconds_to_wait(payment_id)
+        return max(self._troubles.again_at_s(payment_id), may_be_asked_at_s)
 
     def tell_unasked(self, payment: Payment, fault: GatewayError, action: str) -> None:
-        """Say that a payment could not be settled: aloud once, and then at DEBUG until its question is answered.
-
-        What keeps every payment of an account from being asked about is told once for all of them: an outage is one trouble.
-        """
-        trouble = _trouble(payment, fault)
-        level = logging.DEBUG if trouble in self._told else logging.WARNING
-        self._remember(trouble)
-        log.log(level, "the payment could not be settled yet: %s", fault, extra=_ids(payment, action))
-
-    def _remember(self, told: Told) -> None:
-        if len(self._told) >= _REMEMBERED:
-            self._told.clear()
-        self._told.add(told)
+        """Say that a payment could not be settled, unless it was said before."""
+        self._troubles.tell(payment, fault, action)
 
     async def _asked(self, payment_id: str, hinted_invoice_id: str | None) -> Payment:
         try:
             payment = await self._ask(payment_id, hinted_invoice_id)
         except GatewayError as fault:
-            self._note_unread(payment_id, fault.retry_after_s or 0)
+            self._troubles.note(payment_id, fault)
             raise
-        self._unread.pop(payment_id, None)
-        self._told -= {_payment_of(payment), _account_of(payment)}
+        self._troubles.over(payment)
         return payment
 
     async def _ask(self, payment_id: str, hinted_invoice_id: str | None) -> Payment:
@@ -243,8 +204,7 @@ class Settlement:
         before, after = await self._db.write(lambda tx: _apply(tx, payment_id, report, self._clock.wall_s()))
         if after.state is not before.state:
             _log_outcome(after, report)
-        elif report.reported is Reported.UNRECOGNISED and ("word", after.id, report.word) not in self._told:
-            self._remember(("word", after.id, report.word))
+        elif report.reported is Reported.UNRECOGNISED and self._troubles.is_new(("word", after.id, report.word)):
             log.error("IntaSend says %r: unknown word, nothing changed", report.word, extra=_ids(after, "unknown_state"))
         if after.state is PaymentState.PAID:
             self._scheduler.wake(f"open:{after.router_id}")
@@ -267,20 +227,6 @@ class Settlement:
 
     async def _note(self, payment_id: str, event: PaymentEvent, **facts: Any) -> Payment:
         return await self._db.write(lambda tx: payment_rows.meet(tx, payment_id, event, self._clock.wall_s(), **facts))
-
-
-def _trouble(payment: Payment, fault: GatewayError) -> Told:
-    """Whose trouble it is that the provider cannot be asked."""
-    is_the_accounts = isinstance(fault, ProviderUnreachable | KeysRejected) or fault.retry_after_s is not None
-    return _account_of(payment) if is_the_accounts else _payment_of(payment)
-
-
-def _account_of(payment: Payment) -> Told:
-    return ("account", payment.owner_id, payment.credential_id)
-
-
-def _payment_of(payment: Payment) -> Told:
-    return ("payment", payment.id)
 
 
 def _apply(tx: Transaction, payment_id: str, report: InvoiceReport, now_s: float) -> tuple[Payment, Payment]:

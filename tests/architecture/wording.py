@@ -52,6 +52,7 @@ TESTED_BY: dict[str, str] = {
     "gateway/audit_table.py": "tests/e2e/test_audit.py",
     "gateway/books.py": "tests/e2e/test_books.py",
     "gateway/adoption.py": "tests/e2e/test_books_of_links.py",
+    "gateway/troubles.py": "tests/unit/test_settling.py",
     "gateway/unserved.py": "tests/e2e/test_fault_told.py",
     "gateway/store/books.py": "tests/e2e/test_books.py",
     "gateway/store/audit.py": "tests/e2e/test_audit.py",

@@ -14,9 +14,10 @@ from gateway.payments import LISTEN_S, NOT_FOUND_S, Payment, PaymentState
 from gateway.providers.base import Reported, WebhookHint
 from gateway.reconciler import AT_ONCE, Settle
 from gateway.scheduler import LONGEST_PAUSE_S, Scheduler
-from gateway.settlement import ASK_GAP_S, UNREAD_S, Settlement
+from gateway.settlement import ASK_GAP_S, Settlement
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database
+from gateway.troubles import UNREAD_S
 from tests.fakeclock import FakeClock
 from tests.fakeprovider import FakeProvider
 from tests.ledger import NOW_S, in_folder, payment, record
