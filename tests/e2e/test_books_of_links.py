@@ -255,3 +255,23 @@ async def test_a_link_paid_by_somebody_whom_nobody_can_call_is_told_at_once(worl
     await world.pass_time(audit.FIRST_S + audit.EVERY_S + audit.SEEN_AFTER_S, 60)
     assert broken(world) == {Invariant.ONE_PAYMENT.value}
     assert len(messages(caplog, "paid_not_recorded")) == 1
+
+
+async def test_who_was_served_for_a_link_that_is_not_paid_after_all_is_told(world: World, caplog: pytest.LogCaptureFixture):
+    made = await linked(world)
+    invoice_id = await pay(world, made)
+    await world.pass_time_until(lambda: world.amina.online, within_s=15)
+    world.intasend.answer(invoice_id, Outcome.CANCELLED)
+    await world.pass_time(audit.SEEN_AFTER_S + 2 * audit.EVERY_S, 60)
+    assert told(caplog, "invariant_broken") == [made.id]
+
+
+async def test_a_receipt_that_pays_a_prompt_and_a_link_is_told(world: World, caplog: pytest.LogCaptureFixture):
+    await world.buy(world.otieno)
+    made = await linked(world)
+    invoice = world.intasend.pay_page(made.link_id or "", FRIEND)
+    invoice.receipt = world.intasend.pushes[0].receipt
+    await world.pass_time(3)
+    world.intasend.answer(invoice.invoice_id, Outcome.COMPLETE)
+    await world.pass_time(audit.FIRST_S + audit.EVERY_S, 60)
+    assert told(caplog, "invariant_broken") == [made.id]

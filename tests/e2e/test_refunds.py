@@ -308,6 +308,14 @@ async def test_the_command_asks_the_running_gateway(world: World):
     assert len(world.intasend.chargebacks) == 1
 
 
+async def test_the_command_at_two_terminals_at_once_asks_once(world: World):
+    payment_id = await paid_for_nothing(world)
+    await wait(world)
+    said = await asyncio.gather(*(refund(settings_of(world), payment_id, world.clock) for _ in range(2)))
+    (refund_id,) = world.intasend.chargebacks
+    assert all(f"asked back from IntaSend as {refund_id}" in each for each in said)
+
+
 async def test_the_command_says_why_not(world: World):
     used = await world.buy(world.amina)
     config = settings_of(world)
