@@ -16,8 +16,7 @@ class Table:
         names = ", ".join(self._columns)
         self.select = f"SELECT {names} FROM {name}"  # noqa: S608 - names are constants of the callers
         self._insert = f"INSERT INTO {name} ({names}) VALUES ({', '.join('?' * len(self._columns))})"  # noqa: S608
-        settings = ", ".join(f"{column} = ?" for column in self._columns)
-        self._update = f"UPDATE {name} SET {settings} WHERE id = ? AND version = ?"  # noqa: S608
+        self._name = name
 
     def read(self, row: sqlite3.Row) -> Row:
         """What `select` found, by column."""
@@ -32,7 +31,10 @@ class Table:
 
     def update(self, tx: sqlite3.Connection, before: Row, after: Row) -> Row:
         """Write the row and return what changed. Raises Conflict when it is not any more what `before` says."""
-        values = [after[column] for column in self._columns]
-        if tx.execute(self._update, (*values, before["id"], before["version"])).rowcount != 1:
+        changed = {column: after[column] for column in self._columns if after[column] != before[column]}
+        # Nothing else is named: a column that is costs each of its indexes and foreign keys, also where it stays the same.
+        settings = ", ".join(f"{column} = ?" for column in changed)
+        update = f"UPDATE {self._name} SET {settings} WHERE id = ? AND version = ?"  # noqa: S608
+        if tx.execute(update, (*changed.values(), before["id"], before["version"])).rowcount != 1:
             raise Conflict("it changed meanwhile; ask again")
-        return {column: after[column] for column in self._columns if after[column] != before[column]}
+        return changed

@@ -1,5 +1,6 @@
 """Access grants in the database: what is written comes back, one payment buys one grant, and each question finds its grants."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -132,6 +133,25 @@ def test_grants_of_a_router_come_by_state_and_oldest_first(tx):
     assert [one.id for one in grant_rows.on_router(tx, 1, GrantState.OWED)] == ["grant-2", "grant-1"]
     assert [one.id for one in grant_rows.on_router(tx, 1, GrantState.ACTIVE, GrantState.ENDED)] == ["grant-3", "grant-4"]
     assert grant_rows.on_router(tx, 2, *GrantState) == []
+
+
+def test_who_is_live_on_a_router_is_found_without_reading_who_was(tx):
+    asked: list[str] = []
+    tx.set_trace_callback(asked.append)
+    grant_rows.on_router(tx, 1, GrantState.UNCLAIMED)
+    tx.set_trace_callback(None)
+    [plan, *_] = [row["detail"] for row in tx.execute(f"EXPLAIN QUERY PLAN {asked[0]}")]
+    assert plan == "SEARCH access_grant USING INDEX grant_live (router_id=? AND state=?)"
+
+
+def test_a_change_names_what_changed_and_nothing_else(tx):
+    stored(tx, grant(1))
+    asked: list[str] = []
+    tx.set_trace_callback(asked.append)
+    grant_rows.change(tx, grant(1), GrantEvent.REVOKE, NOW_S + 1)
+    tx.set_trace_callback(None)
+    [update] = [statement for statement in asked if statement.startswith("UPDATE")]
+    assert re.findall(r"(\w+) = ", update.partition(" WHERE ")[0]) == ["updated_at_s", "state", "version"]
 
 
 def test_a_devices_queue_holds_its_active_grants_in_the_order_of_their_ends(tx):
