@@ -18,6 +18,8 @@ _GRANTS = Table(
     "ended_because version claim_code used_s used_bytes logged_out compensated_s",
 )
 _SELECT = _GRANTS.select
+_IS_LIVE = "state IN ('owed', 'unclaimed', 'active', 'ending')"
+"""In the words of the index `grant_live`: only then does SQLite see that what is looked for stands there."""
 _LIVE = tuple(state.value for state in (GrantState.OWED, GrantState.UNCLAIMED, GrantState.ACTIVE, GrantState.ENDING))
 
 
@@ -127,19 +129,17 @@ def of_payment(tx: sqlite3.Connection, payment_id: str) -> Grant | None:
 
 
 def on_router(tx: sqlite3.Connection, router_id: int, *states: GrantState) -> list[Grant]:
-    """Every grant of one router in these states, oldest first."""
-    marks = ", ".join("?" * len(states))
-    rows = tx.execute(
-        f"{_SELECT} WHERE router_id = ? AND state IN ({marks}) ORDER BY created_at_s", (router_id, *(s.value for s in states))
-    )
+    """Every grant of one router in these states, oldest first; where none of them is over, without reading those that are."""
+    marks, values = ", ".join("?" * len(states)), [state.value for state in states]
+    among = f"INDEXED BY grant_live WHERE {_IS_LIVE} AND" if set(values) <= set(_LIVE) else "WHERE"
+    rows = tx.execute(f"{_SELECT} {among} router_id = ? AND state IN ({marks}) ORDER BY created_at_s", (router_id, *values))
     return [_grant(row) for row in rows]
 
 
 def owed_before(tx: sqlite3.Connection, before_s: float) -> list[Grant]:
     """Every grant on whichever router that has been owed since that moment or longer, oldest first."""
     rows = tx.execute(
-        f"{_SELECT} INDEXED BY grant_live WHERE state IN ('owed', 'unclaimed', 'active', 'ending') AND state = 'owed' "
-        "AND updated_at_s <= ? ORDER BY updated_at_s",
+        f"{_SELECT} INDEXED BY grant_live WHERE {_IS_LIVE} AND state = 'owed' AND updated_at_s <= ? ORDER BY updated_at_s",
         (before_s,),
     )
     return [_grant(row) for row in rows]
