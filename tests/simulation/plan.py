@@ -6,6 +6,7 @@ the others as they were, which is what makes a failure small enough to be unders
 
 import random
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from tests.simulation.faults import KINDS
@@ -42,11 +43,16 @@ class Size:
     visits: int
     faults: int
 
+    def cut(self, hours: float) -> "Size":
+        """The same for so many hours at most."""
+        share = min(1.0, hours / self.hours)
+        return replace(self, hours=self.hours * share, visits=ceil(self.visits * share), faults=ceil(self.faults * share))
+
 
 SHORT = Size(hours=0.4, calm_hours=0.7, customers=3, visits=2, faults=3)
 """For the test suite: 150 of them in half a minute."""
-TYPICAL = Size(hours=36.0, calm_hours=2.0, customers=20, visits=40, faults=16)
-"""A day and a half of a small hotspot, in which a lot goes wrong."""
+TYPICAL = Size(hours=48.0, calm_hours=2.0, customers=20, visits=40, faults=20)
+"""Two days and nights of a kiosk that sells twenty times a day, in which something goes wrong ten times a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,8 @@ PACES = (12.0, 40.0)
 PRODUCTION_EVERY = 20
 """Every so many seeds one runs at the rhythm of production. An idle gateway does little but feel its router's pulse: slowing that
 down is what makes a thousand simulated hours affordable, and the bounds that depend on it are widened by the same factor."""
+PRODUCTION_HOURS = 6.0
+"""How long such a run lasts at most, with as much an hour as any other: its pulses cost more than everything that happens."""
 
 VISITS = {
     "buy": 10, "buy and poll": 4, "double tap": 2, "another device": 1, "hang up": 2, "new address": 1, "swapped addresses": 1,
@@ -89,13 +97,15 @@ VISITS = {
 def draw(seed: int, size: Size) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"{seed}/plan")
+    pace = 1.0 if seed % PRODUCTION_EVERY == 0 else PACES[seed % len(PACES)]
+    size = size.cut(PRODUCTION_HOURS) if pace == 1.0 else size
     span_s = size.hours * 3_600
     return Plan(
         seed=seed,
         size=size,
         visits=tuple(_visit(rng, 1 + number, size, span_s) for number in range(size.visits)),
         faults=_faults(rng, size, span_s),
-        pace=1.0 if seed % PRODUCTION_EVERY == 0 else PACES[seed % len(PACES)],
+        pace=pace,
         way="binding" if rng.random() < 0.15 else "user",
         webhooks=rng.random() < 0.7,
         version=rng.choice(("7.20.8", "7.20.8", "7.10.2", "6.49.10")),
