@@ -21,13 +21,6 @@ from tests.e2e.test_refunds import DUE_S, NOTICED_S, ask_back, paid_for_nothing
 from tests.e2e.world import WANJIKU, World
 
 
-@pytest.fixture
-async def world(tmp_path: Path):
-    async with World(tmp_path) as world:
-        await world.start()
-        yield world
-
-
 async def one_audit(world: World) -> None:
     await world.pass_time(audit.EVERY_S + 60, 60)
 

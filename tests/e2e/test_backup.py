@@ -20,13 +20,6 @@ from tests.unit.store.test_backups import damage
 HOUR_S, DAY_S = 3_600.0, 86_400.0
 
 
-@pytest.fixture
-async def world(tmp_path: Path):
-    async with World(tmp_path) as world:
-        await world.start()
-        yield world
-
-
 def kept(world: World) -> list[str]:
     return sorted(path.name for path in (world.folder / "data" / files.FOLDER).glob("*.db"))
 

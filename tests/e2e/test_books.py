@@ -1,7 +1,6 @@
 """Books that balance: after a damaged card everything that was sold is known again, and nobody pays twice."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -15,13 +14,6 @@ from tests.unit.store.test_backups import damage
 
 EXACT_S = 2.0
 """The router's row carries the end in whole seconds."""
-
-
-@pytest.fixture
-async def world(tmp_path: Path):
-    async with World(tmp_path) as world:
-        await world.start()
-        yield world
 
 
 async def with_backup(world: World) -> None:
