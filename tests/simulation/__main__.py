@@ -1,13 +1,14 @@
 """`make simulate SEEDS=100000`: as many seeds as wanted on every core; the first that fails is made small and told."""
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
@@ -65,13 +66,12 @@ def _simulate(arguments: argparse.Namespace) -> int:
     figures, failed = Figures(), None
     wanted = [(seed, SIZES[arguments.size]) for seed in range(arguments.first, arguments.first + arguments.seeds)]
     began_s = time.monotonic()
-    with multiprocessing.get_context("fork").Pool(arguments.workers, maxtasksperchild=_RUNS_PER_PROCESS) as pool:
-        for result in pool.imap_unordered(_run, wanted):
+    with contextlib.closing(_results(wanted, arguments.workers)) as results:
+        for result in results:
             figures.add(result)
             _show_progress(figures, len(wanted), time.monotonic() - began_s)
             if result.violation is not None:
                 failed = result
-                pool.terminate()
                 break
     _say("\n" + "\n".join(figures.lines()))
     if failed is None:
@@ -81,6 +81,15 @@ def _simulate(arguments: argparse.Namespace) -> int:
     _say(f"again: make simulate SEEDS=1 FIRST={failed.plan.seed} SIZE={arguments.size}")
     _say(f"to keep it: add `{arguments.size} {failed.plan.seed}` to tests/simulation/seeds.txt")
     return 1
+
+
+def _results(wanted: list[tuple[int, Size]], workers: int) -> Generator[Result, None, None]:
+    """What comes of each, as it comes. A single worker is this process: forked where threads are, it could wait for their locks."""
+    if workers == 1:
+        yield from map(_run, wanted)
+        return
+    with multiprocessing.get_context("fork").Pool(workers, maxtasksperchild=_RUNS_PER_PROCESS) as pool:
+        yield from pool.imap_unordered(_run, wanted)
 
 
 def _run(wanted: tuple[int, Size]) -> Result:

@@ -238,11 +238,11 @@ def test_a_failure_is_made_small_and_told(disputed_money_buys: None):
 # ── the command ──
 
 
-def test_the_command_counts_what_it_ran(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(sys, "argv", ["simulate", "--seeds", "2", "--first", "1", "--size", "short", "--workers", "1"])
+def test_the_command_counts_what_it_ran():
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", "2", "--first", "1", "--size", "short", "--workers", "2"]
 
-    assert main() == 0
-    printed = capsys.readouterr().out
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout
+
     assert "[##############################] 2/2" in printed
     assert "2 seeds, " in printed
     assert "hours per CPU minute" in printed
