@@ -261,7 +261,7 @@ class Gate:
         return await self._db.read(lambda tx: grant_rows.get(tx, grant.id))
 
     async def _log_in(self, mac: MacAddress) -> None:
-        back = await self._db.write(lambda tx: self._let_in(tx, mac))
+        back = await self._db.write(lambda tx: grant_rows.log_in_all(tx, self.router_id, mac, self._clock.wall_s()))
         if back:
             log.info("logged in again: %s", mac, extra=_ids(back[0], "logged_in"))
             await self._bring_along(back[0])
@@ -303,7 +303,7 @@ class Gate:
     def _confirm(self, tx: Transaction, grant_id: str, mac: MacAddress, device: Device | None) -> Grant:
         now_s, grant = self._clock.wall_s(), grant_rows.get(tx, grant_id)
         window = confirmed(grant, grant_rows.queue(tx, self.router_id, mac), now_s)
-        self._let_in(tx, mac)  # whoever buys, or claims, wants to be online
+        grant_rows.log_in_all(tx, self.router_id, mac, now_s)  # whoever buys, or claims, wants to be online
         begins_s, ends_s, ip = window.starts_at_s, window.ends_at_s, device.ip if device else grant.ip
         return grant_rows.change(tx, grant, GrantEvent.CONFIRM, now_s, starts_at_s=begins_s, ends_at_s=ends_s, ip=ip)
 
@@ -346,11 +346,6 @@ class Gate:
             counted = replace(grant, used_bytes=used_bytes) if grant.id == turn.id else grant
             grant_rows.log_out(tx, grant, counted, self._clock.wall_s())
 
-    def _let_in(self, tx: Transaction, mac: MacAddress) -> list[Grant]:
-        """The active grants of a device that were logged out, and are no more."""
-        outside = [grant for grant in grant_rows.queue(tx, self.router_id, mac) if grant.logged_out]
-        return [grant_rows.log_in(tx, grant, self._clock.wall_s()) for grant in outside]
-
     def _note_device(self, tx: Transaction, grant_id: str, mac: MacAddress) -> Grant:
         """It was looked for by its address; who has moved it meanwhile knows better."""
         grant = grant_rows.get(tx, grant_id)
@@ -372,18 +367,13 @@ class Gate:
         queue = grant_rows.queue(tx, self.router_id, grant.device)
         longer = {other.id: other for other in extended(queue, grant, extra)}
         followers = [other for other in queue if other.id != grant.id]
-        self._move(tx, followers, [longer[other.id] for other in followers], now_s)
+        grant_rows.move_all(tx, followers, [longer[other.id] for other in followers], now_s)
         return grant_rows.extend(tx, grant, longer[grant.id], now_s)
 
     def _move_up(self, tx: Transaction, left: Grant, now_s: float) -> None:
         if left.state is GrantState.ACTIVE:
             queue = grant_rows.queue(tx, self.router_id, left.device)
-            self._move(tx, queue, moved_up(queue, now_s), now_s)
-
-    def _move(self, tx: Transaction, queue: Sequence[Grant], moved: Sequence[Grant], now_s: float) -> None:
-        for before, after in zip(queue, moved, strict=True):
-            if after != before:
-                grant_rows.move(tx, before, after, now_s)
+            grant_rows.move_all(tx, queue, moved_up(queue, now_s), now_s)
 
     def _change(self, tx: Transaction, grant_id: str, event: GrantEvent) -> Grant:
         return grant_rows.change(tx, grant_rows.get(tx, grant_id), event, self._clock.wall_s())

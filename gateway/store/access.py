@@ -1,7 +1,7 @@
 """Access grants in the database. Every change goes through `change`, which writes the event of it in the same transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -41,6 +41,13 @@ def move(tx: sqlite3.Connection, grant: Grant, moved: Grant, at_s: float) -> Gra
     return _write(tx, grant, moved, "grant.moved", at_s)
 
 
+def move_all(tx: sqlite3.Connection, queue: Sequence[Grant], moved: Sequence[Grant], at_s: float) -> None:
+    """Note the windows of a device's grants that are others now. Raises Conflict like `change`."""
+    for before, after in zip(queue, moved, strict=True):
+        if after != before:
+            move(tx, before, after, at_s)
+
+
 def shift(tx: sqlite3.Connection, since_s: float, step_s: float, at_s: float) -> int:
     """Let every grant that is not over, and was stamped after a moment, follow a step of the clock to `at_s`; how many."""
     marks = ", ".join("?" * len(_LIVE))
@@ -78,6 +85,11 @@ def log_out(tx: sqlite3.Connection, grant: Grant, counted: Grant, at_s: float) -
 def log_in(tx: sqlite3.Connection, grant: Grant, at_s: float) -> Grant:
     """Note that the user of its device wants to be let through again. Raises Conflict like `change`."""
     return _write(tx, grant, replace(grant, logged_out=False), "grant.logged_in", at_s)
+
+
+def log_in_all(tx: sqlite3.Connection, router_id: int, mac: MacAddress, at_s: float) -> list[Grant]:
+    """`log_in` for each active grant of a device that is logged out; which."""
+    return [log_in(tx, grant, at_s) for grant in queue(tx, router_id, mac) if grant.logged_out]
 
 
 def get(tx: sqlite3.Connection, grant_id: str) -> Grant:
