@@ -67,7 +67,7 @@ class Health:
     @property
     def obstacle(self) -> NotStored | None:
         """What keeps the gateway from selling anything to anybody, as far as its last write knows."""
-        return None if self._db.takes_writes and self._site.begun else not_stored()
+        return None if self._db.takes_writes else not_stored()
 
     async def examine(self) -> Report:
         """How things stand now. The database is tried by writing to it."""

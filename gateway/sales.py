@@ -183,6 +183,14 @@ class Sales:
             updated_at_s=now_s,
         )
 
+    def closed_for(self, owner_id: int) -> GatewayError | None:
+        """Why nothing of this owner's can be sold yet after a start; None when that is over."""
+        if not self._site.begun:
+            return not_stored()
+        if owner_id in self._site.in_doubt:
+            return Unavailable(NOT_IN_ORDER, retry_after_s=_IN_ORDER_RETRY_S)
+        return None
+
     def _admit(self, draft: Payment, router: Router, package: Package, obstacle: Unavailable | None) -> Provider:
         """Everything that can be wrong before money is asked for."""
         if draft.method != "mpesa":
@@ -192,10 +200,8 @@ class Sales:
         if not package.price.is_whole:
             raise Invalid("M-Pesa takes whole shillings only: the price of this package has to be changed")
         provider = self._site.provider(draft.owner_id)
-        if not self._site.begun:
-            raise not_stored()
-        if draft.owner_id in self._site.in_doubt:
-            raise Unavailable(NOT_IN_ORDER, retry_after_s=_IN_ORDER_RETRY_S)
+        if (closed := self.closed_for(draft.owner_id)) is not None:
+            raise closed
         if obstacle is not None:
             raise obstacle
         if self._site.hotspot(router.id).reachable is False:

@@ -120,7 +120,7 @@ class Scheduler:
     def fail(self, fault: Exception) -> None:
         """End the daemon as if a job had died: for what makes going on worse than starting again."""
         if not self._died.done():
-            log.critical("the gateway cannot go on: %s", fault, extra={"action": "cannot_go_on"})
+            log.critical("the gateway cannot go on, its next start mends what it can: %s", fault, extra={"action": "cannot_go_on"})
             self._died.set_exception(fault)
 
     async def stop(self, grace_s: float) -> None:

@@ -51,7 +51,7 @@ class Fault:
 async def shop(visit: Visit) -> web.Response:
     """The page on which a customer buys; a device with a payment under way is led to that, unless it asks for a new one."""
     visitor, silence = await _buyer(visit)
-    obstacle = silence or visit.services.health.obstacle
+    obstacle = silence or visit.services.health.obstacle or visit.services.sales.closed_for(visitor.owner.id)
     if obstacle is not None:
         return _shop(visit, visitor.router, fault=_fault(visit, obstacle))
     device = await visit.services.portal.device(visitor) if visitor.is_on_hotspot else None

@@ -14,6 +14,7 @@ from gateway.datadir import sole_use_of
 from gateway.payments import PaymentState
 from gateway.store import backups as files
 from tests.configs import changed
+from tests.e2e.portal import PortalWorld
 from tests.e2e.world import World
 from tests.unit.store.test_backups import damage
 
@@ -83,6 +84,20 @@ async def test_a_damaged_database_is_restored_at_the_start_and_whoever_was_in_th
     assert world.amina.online
     await world.pass_time(3)
     assert not world.amina.online
+
+
+async def test_until_the_books_of_a_rescued_database_are_in_order_the_portal_says_so(tmp_path: Path):
+    async with PortalWorld(tmp_path) as site:
+        await site.start()
+        await site.buy(site.amina)
+        await site.pass_time(backups.FIRST_S + 60, 60)
+        await site.stop()
+        damage(database_of(site))
+        await site.intasend.stop()
+        await site.start()
+        page = await site.browser(site.otieno).open("/")
+        assert (page.status, "cannot be sold" in page.words) == (503, True)
+        assert site.amina.online
 
 
 async def test_a_page_that_is_damaged_while_the_daemon_runs_ends_it(world: World):

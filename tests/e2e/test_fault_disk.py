@@ -66,20 +66,6 @@ async def site(tmp_path: Path, disk: Disk) -> AsyncIterator[PortalWorld]:
         heal(disk)
 
 
-Handler = Callable[[web.Request, Callable[[], Awaitable[web.StreamResponse]]], Awaitable[web.StreamResponse]]
-
-
-def _then(disk: Disk, fault: Break) -> Handler:
-    """IntaSend does what it was asked for, and then the disk breaks."""
-
-    async def answer(_: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-        answered = await proceed()
-        fault(disk)
-        return answered
-
-    return answer
-
-
 async def readiness(site: PortalWorld) -> tuple[int, str]:
     async with site.http.get(site.url + "/readyz") as response:
         return response.status, (await response.json())["database"]
@@ -170,7 +156,7 @@ async def test_a_key_stands_for_a_push_whose_answer_cannot_be_stored(site: Porta
         async with site.http.post(f"{site.url}/payments/intasend/initiate/", json=body, headers=headers) as response:
             return response.status, (await response.json())["payment"]["id"]
 
-    site.intasend.faults.once(Endpoint.PUSH, _then(disk, fill))
+    site.intasend.faults.once(Endpoint.PUSH, lambda _, proceed: _answer_and_fill(disk, proceed))
     first = await press()
     heal(disk)
     assert await press() == first
@@ -196,6 +182,34 @@ async def test_who_is_due_is_out_in_time_although_nothing_can_be_stored(tmp_path
         await site.pass_time(WATCH_S)
         assert {grant.state for grant in await site.grants() if grant.payment_id == payment_id} == {GrantState.ENDED}
         assert site.otieno.online
+
+
+async def test_a_card_that_stalls_sends_no_push_before_it_has_stored_and_holds_up_nobody_else(site: PortalWorld, disk: Disk):
+    """SD cards stop for seconds to collect their garbage: whoever only looks, and whoever is online, does not notice."""
+    await site.buy(site.otieno)
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def stall(_: Path) -> int | None:
+        begun.set()
+        assert may_go_on.wait(20)
+        return None
+
+    disk.fail_sync = stall
+    asked = asyncio.create_task(site.initiate(site.amina))
+    try:
+        await site.until(begun.is_set)
+        browser = site.browser(site.otieno)
+        page = await browser.open("/portal/status")
+        assert (page.status, site.otieno.online, asked.done()) == (200, True, False)
+        assert len(site.intasend.pushes) == 1
+    finally:
+        heal(disk)
+        may_go_on.set()
+    status, _ = await asked
+    assert (status, len(site.intasend.pushes)) == (201, 2)
+
+
+# ── a start ──
 
 
 @breaks
@@ -231,8 +245,8 @@ def _raise_the_price(document: dict[str, Any]) -> None:
 
 async def test_nothing_is_sold_between_the_disks_recovery_and_the_end_of_the_start(site: PortalWorld, disk: Disk):
     """What the life before this one was pushing is looked up first: no push of this life may be taken for one of those."""
-    site.intasend.faults.once(Endpoint.PUSH, _then(disk, fill))
-    assert (await site.initiate(site.amina))[0] == 201
+    site.intasend.faults.once(Endpoint.PUSH, lambda _, proceed: _answer_and_fill(disk, proceed))
+    await site.initiate(site.amina)
     await site.stop()
     await site.start()
     heal(disk)
@@ -244,29 +258,10 @@ async def test_nothing_is_sold_between_the_disks_recovery_and_the_end_of_the_sta
     assert len(site.intasend.pushes) == 2
 
 
-async def test_a_card_that_stalls_sends_no_push_before_it_has_stored_and_holds_up_nobody_else(site: PortalWorld, disk: Disk):
-    """SD cards stop for seconds to collect their garbage: whoever only looks, and whoever is online, does not notice."""
-    await site.buy(site.otieno)
-    begun, may_go_on = threading.Event(), threading.Event()
-
-    def stall(_: Path) -> int | None:
-        begun.set()
-        assert may_go_on.wait(20)
-        return None
-
-    disk.fail_sync = stall
-    asked = asyncio.create_task(site.initiate(site.amina))
-    try:
-        await site.until(begun.is_set)
-        browser = site.browser(site.otieno)
-        page = await browser.open("/portal/status")
-        assert (page.status, site.otieno.online, asked.done()) == (200, True, False)
-        assert len(site.intasend.pushes) == 1
-    finally:
-        heal(disk)
-        may_go_on.set()
-    status, _ = await asked
-    assert (status, len(site.intasend.pushes)) == (201, 2)
+async def _answer_and_fill(disk: Disk, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    answer = await proceed()
+    fill(disk)
+    return answer
 
 
 # ── what is in the file ──
