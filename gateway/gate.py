@@ -297,7 +297,8 @@ class Gate:
         return await self._db.read(lambda tx: grant_rows.queue(tx, self.router_id, mac))
 
     async def _unclaimed(self, grant: Grant) -> Grant:
-        log.warning("paid, but the router does not see the device %s", grant.mac or grant.ip, extra=_ids(grant, "unclaimed"))
+        device = grant.mac or grant.ip or "which is not known yet"
+        log.warning("paid, but the router does not see the device %s", device, extra=_ids(grant, "unclaimed"))
         return await self._db.write(lambda tx: self._lose(tx, grant))
 
     def _confirm(self, tx: Transaction, grant_id: str, mac: MacAddress, device: Device | None) -> Grant:

@@ -1,19 +1,29 @@
 """What the service manager is told (sd_notify(3)): ready, alive, stopping. Silent when nobody listens."""
 
+import logging
 import os
 import socket
 
+log = logging.getLogger(__name__)
+
 
 def notify(state: str) -> None:
-    """Send one state such as `READY=1` to systemd, if it started us."""
+    """Send one state such as `READY=1` to systemd, if it started us.
+
+    That it cannot be told is no reason to end: if it minds, it ends us itself.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
-        manager.connect(address)
-        manager.sendall(state.encode())
+        try:
+            manager.connect(address)
+            manager.sendall(state.encode())
+        except OSError as fault:
+            said = state.splitlines()[0]
+            log.warning("the service manager cannot be told of %s: %s", said, fault, extra={"action": "notify_failed"})
 
 
 def watchdog_s() -> float | None:

@@ -4,6 +4,7 @@ Several keys may be in force: the newest seals, all open. A key that nobody conf
 the database, readable by the gateway alone; it protects a copied database, not a stolen card (facts, platform C7).
 """
 
+import logging
 import os
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import EncryptionKeyMismatch, Internal
 from gateway.identity import Secret
+
+log = logging.getLogger(__name__)
 
 KEY_FILE = "encryption.key"
 """Name of the key that the gateway made itself, in its data directory."""
@@ -50,11 +53,28 @@ class Vault:
 
 
 def keys_in(data_dir: Path) -> tuple[Secret, ...]:
-    """The gateway's own keys, newest first; one is made on first use. Raises OSError when the directory does not let it be kept."""
+    """The gateway's own keys, newest first; one is made on first use.
+
+    Raises Internal when the file holds none, and OSError when the directory does not let it be kept.
+    """
     path = data_dir / KEY_FILE
     if not path.exists():
+        if any(data_dir.glob("*.db")):  # not the first start: something may be sealed with the key that was there
+            text = "%s is missing, a new key was made: what it sealed has to be entered again, or put the file back and start again"
+            log.error(text, path, extra={"action": "key_missing"})
         _keep(path, (_new_key(),))
-    return tuple(Secret(line) for line in path.read_text("ascii").split())
+    lines = path.read_text("ascii", "replace").split()
+    if not lines or not all(_is_key(line) for line in lines):
+        raise Internal(f"{path} holds no key: put it back from your copy; without one, move it away, and a new key is made")
+    return tuple(Secret(line) for line in lines)
+
+
+def _is_key(line: str) -> bool:
+    try:
+        Fernet(line)
+    except ValueError:
+        return False
+    return True
 
 
 def add_key(data_dir: Path) -> tuple[Secret, ...]:

@@ -35,6 +35,12 @@ def test_a_manager_that_has_no_file_is_reached_too(manager, monkeypatch):
     assert manager.recv(100) == b"READY=1"
 
 
+def test_a_manager_that_is_gone_ends_nobody(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
+    notify("WATCHDOG=1\nSTATUS=all is well")
+    assert "cannot be told of WATCHDOG=1: " in caplog.text
+
+
 @pytest.mark.parametrize("address", [None, ""])
 def test_nobody_is_told_where_nobody_listens(address, monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)

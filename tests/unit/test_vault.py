@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.datadir import DATABASE_FILE
 from gateway.errors import Code, EncryptionKeyMismatch, Internal
 from gateway.identity import Secret
 from gateway.vault import KEY_FILE, Vault, add_key, drop_old_keys, keys_in
@@ -152,3 +153,20 @@ def test_a_derived_key_belongs_to_its_purpose_and_to_the_newest_key():
     assert derived == Vault((NEW,)).derive("tokens")
     assert derived not in {Vault((NEW,)).derive("another"), Vault((OLD, NEW)).derive("tokens"), NEW}
     assert len(bytes.fromhex(derived.reveal())) == 32
+
+
+@pytest.mark.parametrize("content", ["", "\n", "no key\n", "\xff\xfe"])
+def test_a_file_without_a_key_is_told_with_what_to_do(tmp_path: Path, content: str):
+    (tmp_path / KEY_FILE).write_text(content, "utf-8")
+    with pytest.raises(Internal, match=r"encryption\.key holds no key: put it back .* or|move it away"):
+        keys_in(tmp_path)
+    assert (tmp_path / KEY_FILE).read_text("utf-8") == content
+
+
+def test_a_key_that_is_missing_beside_a_database_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    keys_in(tmp_path)
+    assert not caplog.records
+    (tmp_path / KEY_FILE).unlink()
+    (tmp_path / DATABASE_FILE).touch()
+    keys_in(tmp_path)
+    assert [vars(record)["action"] for record in caplog.records] == ["key_missing"]
