@@ -67,6 +67,7 @@ async def open_sound(data_dir: Path, clock: Clock) -> Database:
     Raises Internal when the database cannot be used, or nothing can take its place; OSError for a disk that takes nothing.
     """
     path, folder, now_s = data_dir / DATABASE_FILE, data_dir / backups.FOLDER, clock.wall_s()
+    backups.tidy(folder)
     verdict = backups.loss(path, folder)
     if verdict is not None:
         rescue = Rescue(verdict, backups.aside_for(path, "damaged", now_s), backups.newest_sound(folder))

@@ -7,6 +7,7 @@ would be neither the old state nor the new one (facts, reliability A5). The keys
 import itertools
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -35,6 +36,9 @@ SOUND = "ok"
 NOTHING = "nothing of a gateway is in it"
 """The verdict on one that no migration ever touched."""
 
+ROOM_BYTES = 65_536
+"""Less than a database needs to be opened: 32 KB for the index of its log, and the log."""
+
 _ASIDE = "*ed-*T*Z*"  # damaged-…, replaced-…
 _LOGS = ("-wal", "-shm", "-journal")
 _DAILY = re.compile(r"gateway-\d{8}T\d{6}Z\.db")
@@ -56,9 +60,10 @@ class Rescue:
 def copy(source: sqlite3.Connection, folder: Path, label: str) -> Path:
     """Write everything that this connection sees into a new backup, verify it, and let it count only then.
 
-    Raises Internal when the copy is not sound; sqlite3.Error and OSError for a disk that takes nothing.
+    Raises Internal when the copy is not sound, or there is no room for it; sqlite3.Error and OSError for a disk that takes nothing.
     """
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    _demand_room(source, folder)
     backup, draft = folder / f"gateway-{label}.db", folder / f"gateway-{label}.part"
     _discard(draft)
     draft.touch(mode=0o600)
@@ -72,6 +77,21 @@ def copy(source: sqlite3.Connection, folder: Path, label: str) -> Path:
     finally:
         _discard(draft)
     return backup
+
+
+def _demand_room(source: sqlite3.Connection, folder: Path) -> None:
+    """For the copy and as much again: a backup that takes the last of the disk would stop the sales while it is made."""
+    (pages,), (page_bytes,) = (source.execute(f"PRAGMA {what}").fetchone() for what in ("page_count", "page_size"))
+    size_bytes, free_bytes = pages * page_bytes, shutil.disk_usage(folder).free
+    if free_bytes < 2 * size_bytes:
+        size_mb, free_mb = size_bytes / 1_000_000, free_bytes / 1_000_000
+        raise Internal(f"there is no room for a backup of {size_mb:.1f} MB, and as much beside it: {free_mb:.1f} MB are free")
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a crash has left of backups that were being made."""
+    for path in folder.glob("gateway-*.part*"):
+        path.unlink()
 
 
 def copied(database: Path, folder: Path, label: str) -> Path:
@@ -125,12 +145,19 @@ def loss(database: Path, folder: Path) -> str | None:
         verdict = _checked(database) if database.exists() else NOTHING
     except sqlite3.DatabaseError as fault:
         if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in DAMAGE:
-            raise Internal(f"the database {database} cannot be read: {fault}") from None
+            raise Internal(f"the database {database} cannot be read: {reason(fault, database)}") from None
         verdict = str(fault)
     if verdict == NOTHING:
         # Before the first start there is nothing yet; afterwards nothing is what a dying card shows, or a swap that was cut short.
         return "it is gone" if _found(folder) or any(database.parent.glob(_ASIDE)) else None
     return None if verdict == SOUND else verdict
+
+
+def reason(fault: Exception, database: Path) -> str:
+    """What SQLite says, and the full disk behind it: where the index of the log finds no room it speaks of an I/O error."""
+    if database.parent.is_dir() and shutil.disk_usage(database.parent).free < ROOM_BYTES:
+        return f"the disk is full ({fault}): make room on it"
+    return str(fault)
 
 
 def aside_for(database: Path, why: str, at_s: float) -> Path:

@@ -97,7 +97,7 @@ class Database:
         try:
             return await cls._open(path, backups_in)
         except (sqlite3.Error, OSError) as fault:
-            raise Internal(f"the database {path} cannot be used: {fault}") from None
+            raise Internal(f"the database {path} cannot be used: {backups.reason(fault, path)}") from None
 
     @classmethod
     async def _open(cls, path: Path, backups_in: Path | None) -> "Database":
@@ -326,6 +326,7 @@ def reading(path: Path) -> Iterator[Transaction]:
 
     Raises Internal when it cannot be read.
     """
+    _demand_there(path)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
             connection.row_factory = sqlite3.Row
@@ -356,7 +357,7 @@ async def peek(path: Path, work: Work[T]) -> T:
 
 
 def _demand_there(path: Path) -> None:
-    """Or SQLite would make an empty one, in the name of whoever asked."""
+    """Or whoever asked would hear of a file that cannot be opened."""
     if not path.is_file():
         raise Internal(f"there is no database {path}")
 

@@ -1,9 +1,11 @@
 """Backups: what is made is sound, what is kept is enough, and a damaged database finds its way back."""
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +85,23 @@ def test_a_backup_that_the_disk_does_not_take_leaves_nothing_behind(tmp_path, fo
         with pytest.raises(sqlite3.OperationalError, match="full"):
             backed_up(database, folder, NOW_S)
     assert list(folder.iterdir()) == []
+
+
+def test_a_backup_leaves_room_for_what_is_sold_meanwhile(tmp_path, folder, monkeypatch):
+    database = a_database(tmp_path / "gateway.db", rows=40)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=database.stat().st_size * 3 // 2))
+    with pytest.raises(Internal, match=r"there is no room for a backup of 0\.1 MB, and as much beside it: 0\.1 MB are free"):
+        backed_up(database, folder, NOW_S)
+    assert list(folder.iterdir()) == []
+
+
+def test_what_a_power_cut_left_of_a_backup_is_removed_and_nothing_else(tmp_path, folder):
+    made = backed_up(a_database(tmp_path / "gateway.db"), folder, NOW_S)
+    for name in ("gateway-1.part", "gateway-1.part-journal", "gateway-2.part"):
+        (folder / name).touch()
+    backups.tidy(folder)
+    assert list(folder.iterdir()) == [made]
+    backups.tidy(tmp_path / "not there yet")
 
 
 def test_without_a_database_there_is_nothing_to_back_up(tmp_path, folder):
@@ -221,6 +240,13 @@ def test_a_swap_that_was_cut_short_shows_as_a_loss_also_without_a_backup(tmp_pat
 def test_a_database_that_cannot_be_read_is_not_taken_for_damaged(tmp_path, folder):
     (tmp_path / "gateway.db").mkdir()
     with pytest.raises(Internal, match="cannot be read"):
+        backups.loss(tmp_path / "gateway.db", folder)
+
+
+def test_a_full_disk_is_called_by_its_name(tmp_path, folder, monkeypatch):
+    (tmp_path / "gateway.db").mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=backups.ROOM_BYTES - 1))
+    with pytest.raises(Internal, match=r"the disk is full \(.*\): make room on it"):
         backups.loss(tmp_path / "gateway.db", folder)
 
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.errors import Internal, NotStored
 from gateway.store import database
 from gateway.store.backups import integrity
-from gateway.store.database import Database, Transaction, peek
+from gateway.store.database import Database, Transaction, peek, reading
 from tests.twins import adding, numbers, of_numbers
 
 PATIENCE_S = 20.0
@@ -236,6 +236,12 @@ async def test_a_database_in_use_can_be_looked_into_and_one_that_is_not_there_is
             await peek(path, lambda tx: tx.execute("UPDATE clock SET id = id"))
     finally:
         await db.close()
+
+
+def test_a_database_that_is_not_there_cannot_be_read_and_is_not_made(tmp_path: Path):
+    with pytest.raises(Internal, match=r"^there is no database .*/gateway\.db$"):
+        reading(tmp_path / "gateway.db").__enter__()
+    assert files_in(tmp_path) == []
 
 
 # ── a file that is taken away while it is in use ──
