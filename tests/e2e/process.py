@@ -107,6 +107,7 @@ class Kiosk:
     def __init__(self, folder: Path) -> None:
         clock = SystemClock()
         self.path = folder / "config.yaml"
+        self.data = folder / "data"
         self.router = SimulatedRouter(clock, password=ROUTER_PASSWORD)
         self.intasend = SimulatedIntaSend(clock, secret_key=SECRET_KEY, challenge=CHALLENGE)
         self.amina = SimulatedPhone(*AMINA, self.router, self.intasend, clock)
@@ -116,7 +117,6 @@ class Kiosk:
         self.listen = "127.0.0.1:0"
         self.public_url = "http://127.0.0.1"
         self.price = "5"
-        self._folder = folder
 
     async def __aenter__(self) -> Self:
         await self.router.start()
@@ -162,7 +162,7 @@ class Kiosk:
             "intasend": intasend,
             "routers": [router],
         }
-        server = {"listen": self.listen, "public_url": self.public_url, "data_dir": str(self._folder / "data")}
+        server = {"listen": self.listen, "public_url": self.public_url, "data_dir": str(self.data)}
         self.path.write_text(yaml.safe_dump({"server": server, "owners": [owner], **faults}), "utf-8")
 
     @contextlib.asynccontextmanager

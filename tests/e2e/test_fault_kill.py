@@ -98,7 +98,7 @@ def paid(kiosk: Kiosk) -> set[str]:
 
 def granted(kiosk: Kiosk) -> set[str]:
     """The invoices for which access was given and is over, as the database on the card says."""
-    with contextlib.closing(sqlite3.connect(f"file:{kiosk.path.parent / 'data' / 'gateway.db'}?mode=ro", uri=True)) as card:
+    with contextlib.closing(sqlite3.connect(f"file:{kiosk.data / 'gateway.db'}?mode=ro", uri=True)) as card:
         rows = card.execute(
             "SELECT invoice_id FROM payment JOIN access_grant ON payment_id = payment.id"
             " WHERE payment.state = 'paid' AND access_grant.state = 'ended'"
