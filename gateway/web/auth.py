@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.catalogue import Owner
 from gateway.errors import Denied
+from gateway.store.database import not_stored
 from gateway.web.services import services
 
 _PUBLIC_KEY = re.compile(r"[0-9a-fA-F]{32}")
@@ -14,7 +15,7 @@ _PUBLIC_KEY = re.compile(r"[0-9a-fA-F]{32}")
 def owner_of(request: web.Request) -> Owner:
     """The owner whose access token or public API key the request carries; of both, the token counts (specification, decision 3).
 
-    Raises Denied.
+    Raises Denied; NotStored for a key that may be new in the configuration, which the disk has not taken yet.
     """
     if _bearer(request) is not None:
         return bearer_owner(request)
@@ -26,9 +27,10 @@ def owner_of(request: web.Request) -> Owner:
         )
     if not _PUBLIC_KEY.fullmatch(key.strip()):
         raise Denied("Invalid public API key: it has exactly 32 hexadecimal characters (0-9, a-f)")
-    owner = services(request).site.catalogue.owner_with_key(key.strip())
+    site = services(request).site
+    owner = site.catalogue.owner_with_key(key.strip())
     if owner is None:
-        raise Denied("Invalid public API key")
+        raise Denied("Invalid public API key") if site.begun else not_stored()
     return owner
 
 

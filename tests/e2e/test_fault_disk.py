@@ -22,11 +22,14 @@ from gateway.simulators.intasend import Endpoint
 from gateway.store.database import Transaction
 from tests.disk import Disk, observed
 from tests.e2e.portal import PortalWorld
-from tests.e2e.world import PATIENCE_S, PUBLIC_KEY
+from tests.e2e.world import AMINA, PATIENCE_S, PUBLIC_KEY
 
 Break = Callable[[Disk], None]
 
 IN_BACKUP_S = backups.FIRST_S + 60
+
+NEW_KEY = "0123456789abcdef0123456789abcdef"
+ORDER = {"router_id": 1, "package_id": 2, "phone_number": "0712345678", "amount": "50", "mac_address": AMINA[1]}
 
 
 def fill(disk: Disk) -> None:
@@ -256,6 +259,22 @@ async def test_nothing_is_sold_between_the_disks_recovery_and_the_end_of_the_sta
     site.amina.enter_pin()
     await site.pass_time_until(lambda: site.amina.online, within_s=60)
     assert len(site.intasend.pushes) == 2
+
+
+async def test_an_owner_who_is_new_in_the_file_is_no_stranger_while_the_disk_takes_nothing(site: PortalWorld, disk: Disk):
+    await site.stop()
+    site.edits.append(_give_a_new_key)
+    fill(disk)
+    await site.start()
+    status, answer = await site.post("/payments/intasend/initiate/", ORDER, key=NEW_KEY)
+    assert (status, "cannot store" in answer["error"]) == (503, True)
+    heal(disk)
+    await site.pass_time(2 * WATCH_S)
+    assert (await site.post("/payments/intasend/initiate/", ORDER, key=NEW_KEY))[0] == 201
+
+
+def _give_a_new_key(document: dict[str, Any]) -> None:
+    document["owners"][0]["public_key"] = NEW_KEY
 
 
 async def _answer_and_fill(disk: Disk, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
