@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from gateway import cli
-from gateway.errors import Internal
+from gateway.errors import Internal, NotStored
 from gateway.identity import Secret
 from gateway.passwords import verify
 from gateway.scheduler import Scheduler
@@ -181,3 +181,19 @@ def test_a_refund_of_what_nobody_sold_is_one_line(tmp_path: Path) -> None:
     answer = run("refund", "payment-1", "--config", selling(tmp_path))
     assert (answer.exit_code, answer.output.count("\n")) == (1, 1)
     assert "there is no database" in answer.output
+
+
+async def test_a_reload_that_the_disk_does_not_take_is_not_blamed_on_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    class Full:
+        async def take(self, _: object) -> None:
+            raise NotStored("not now") from sqlite3.OperationalError("database or disk is full")
+
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(SMALL), "utf-8")
+    daemon: Any = Full()
+    await cli._reload(daemon, path)
+    (told,) = caplog.records
+    assert (
+        told.getMessage()
+        == "the disk takes nothing (database or disk is full), the old configuration stays: make room and reload again"
+    )
