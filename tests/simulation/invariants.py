@@ -75,7 +75,7 @@ class Auditor:
         """By what and whom: since when it is so."""
         self._pushes = self._refunds = self._forgotten = 0
         self._forgot_at_s = float("-inf")
-        """When the database was last found to be an older one."""
+        """When the database was last found to be possibly an older one."""
         self._pushed: dict[str, int] = {}
         self._settled: set[str] = set()
         """Invoices of which nothing more is expected."""
@@ -136,9 +136,9 @@ class Auditor:
         self._refunds = len(invoices)
 
     def _note_what_was_forgotten(self) -> None:
-        """The card has lost something: whatever IntaSend has booked has to be found again."""
-        if self.replica.forgotten > self._forgotten:
-            self._forgotten, self._forgot_at_s = self.replica.forgotten, self._world.now_s
+        """The card may have lost something: whatever IntaSend has booked has to be found again."""
+        if self.replica.losses > self._forgotten:
+            self._forgotten, self._forgot_at_s = self.replica.losses, self._world.now_s
             self._settled.clear()
 
     def _the_router_agrees(self) -> None:

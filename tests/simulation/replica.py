@@ -67,9 +67,8 @@ class Replica:
         self._disk = disk
         self._judged = 0
         """The last event that was judged: after a crash the table is read from its beginning again."""
-        self.forgotten = 0
-        """How often the table was found to be an older one."""
-        self._losses = 0
+        self.losses = 0
+        """Of how many losses of the card it has seen the end."""
         self._caught_up: tuple[InlineConnection, int] | None = None
         """Who had written, and how much, when the table was read last."""
         self._db: sqlite3.Connection | None = None
@@ -112,10 +111,10 @@ class Replica:
         self._db = sqlite3.connect(f"file:{self._folder}/gateway.db?mode=ro", uri=True, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         old, self.lines, self.payments, self.grants = self.lines, [], {}, {}
-        kept, may_be_older = len(old), self._disk.losses > self._losses
-        if may_be_older:
-            kept, self._losses = self._still_there(old, self._db), self._disk.losses
-            self._judged, self.forgotten = min(self._judged, kept), self.forgotten + (kept < len(old))
+        kept = len(old)
+        if self._disk.losses > self.losses:
+            kept, self.losses = self._still_there(old, self._db), self._disk.losses
+            self._judged = min(self._judged, kept)
         self._replay(self._db)
         if self.lines[:kept] != old[:kept]:
             raise Violation("after the crash the event table is not what it was")
