@@ -42,10 +42,10 @@ FOUND_WITHIN = 60
 SIZES = {"short": SHORT, "typical": TYPICAL}
 
 
-def _that_failed_once() -> list[tuple[str, int]]:
+def _that_failed_once() -> list[Any]:
     lines = (Path(__file__).parent / "seeds.txt").read_text("utf-8").splitlines()
     kept = [line.partition("#")[0].split() for line in lines]
-    return [(words[0], int(words[1])) for words in kept if words]
+    return [pytest.param(size, int(seed), marks=pytest.mark.long if size == "typical" else ()) for size, seed in filter(None, kept)]
 
 
 def _demand_success(seed: int, size: Size) -> Result:
