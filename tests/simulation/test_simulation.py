@@ -130,6 +130,20 @@ def test_sigterm_is_obeyed_within_ten_seconds_while_the_answer_to_a_push_is_awai
     assert result.violation is None, story(result)
 
 
+@pytest.mark.parametrize("then", ["process: killed", "process: stopped and started", "process: power cut"])
+def test_a_daemon_that_stands_still_can_be_ended_and_catches_up(then: str):
+    visits = (Entry(1, 80.0, "buy and poll", who=1), Entry(2, 300.0, "watch", who=2))
+    faults = (
+        *(Entry(1001 + number, at_s, "process: stands still", for_s=90.0) for number, at_s in enumerate((81.0, 301.0))),
+        Entry(1003, 340.0, then),
+    )
+
+    result = run(draw(1, SHORT).only(visits=visits, faults=faults))
+
+    assert result.violation is None, story(result)
+    assert result.counts["ending: complete"] > 0
+
+
 @pytest.mark.long
 def test_a_world_that_is_over_leaves_nothing_in_the_memory():
     killed = next(seed for seed in range(SEEDS) if any(entry.kind == "process: killed" for entry in draw(seed, SHORT).faults))
