@@ -69,11 +69,19 @@ def test_some_seeds_run_at_the_rhythm_of_production():
     assert {draw(seed, SHORT).pace for seed in range(PRODUCTION_EVERY)} == {1.0, 12.0, 40.0}
 
 
+def test_a_run_at_the_rhythm_of_production_is_shorter_and_as_busy():
+    plan = draw(PRODUCTION_EVERY, TYPICAL)
+
+    assert plan.size == Size(hours=6.0, calm_hours=2.0, customers=20, visits=5, faults=3)
+    assert (len(plan.visits), len(plan.faults)) == (5, 3)
+    assert draw(PRODUCTION_EVERY, SHORT).size == SHORT
+
+
 @pytest.mark.long
-def test_a_day_and_a_half_of_a_small_hotspot_sells_and_suffers():
+def test_two_days_of_a_small_hotspot_sell_and_suffer():
     result = _demand_success(2, TYPICAL)
 
-    assert result.simulated_s > 36 * 3_600
+    assert result.simulated_s > 48 * 3_600
     assert result.counts["answered 201"] > 20
     assert len(KINDS.keys() & result.counts.keys()) > 5
 
