@@ -50,6 +50,10 @@ OVERLAP_S = 86_400.0
 """How far each reading goes back behind the last one: an invoice that was open then may be paid since. The poller watches those
 that we know for just as long."""
 
+RECENT_S = 3_600.0
+"""How far the readings in between go back, in the day after a rescue: whoever pays is done with it by then, and the reading of the
+hour finds everything else."""
+
 FIRST_LOOK_S = 8 * 86_400.0
 """How far the first reading of an account goes back, at least: a week's package, and the day on which it was paid."""
 
@@ -94,6 +98,8 @@ class Books:
         self._adoption = Adoption(site, db, clock, settlement)
         self._began_at_s = clock.monotonic_s()
         self._due_at_s = self._began_at_s + FIRST_S
+        self._whole_at_s = float("-inf")
+        """When all that may have changed was read last, in monotonic seconds."""
 
     async def begin(self) -> None:
         """After a rescue: nothing is sold for anybody who has keys, until the books are in order."""
@@ -113,9 +119,15 @@ class Books:
             await self._balance(owner_id)
         if not self._site.in_doubt:
             await self._settle()
+        if self._is_whole() and not self._unread:
+            self._whole_at_s = self._clock.monotonic_s()
         pause_s = await self._pause_s()
         self._due_at_s = self._clock.monotonic_s() + pause_s
         return pause_s
+
+    def _is_whole(self) -> bool:
+        """Whether everything that may have changed is to be read, and not only what came of late."""
+        return bool(self._site.in_doubt) or self._clock.monotonic_s() - self._whole_at_s >= EVERY_S
 
     async def _pause_s(self) -> float:
         if self._site.in_doubt:
@@ -221,7 +233,7 @@ class Books:
     async def _since_s(self, credential_id: int, owner_id: int) -> float:
         until_s = await self._db.read(lambda tx: book_rows.compared_until_s(tx, credential_id))
         if until_s is not None:
-            return until_s - OVERLAP_S
+            return until_s - (OVERLAP_S if self._is_whole() else RECENT_S)
         longest_s = max((package.duration.seconds for package in packages_of(self._site, owner_id)), default=0)
         return self._clock.wall_s() - max(FIRST_LOOK_S, longest_s + OVERLAP_S)
 

@@ -252,7 +252,7 @@ class InvoiceList(Protocol):
     """Every payment that was ever begun at one owner's account, whoever asked for it."""
 
     async def since(self, at_s: float) -> list[InvoiceReport]:
-        """All that were recorded after that moment by the provider's clock, newest first, and perhaps some older ones.
+        """All that were recorded since that moment by the provider's clock, newest first, and those of which it says no moment.
 
         Raises ProviderUnreachable or ProviderRefused, also when the list could not be read that far: half a list says nothing
         about what is not in it.

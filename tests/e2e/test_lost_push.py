@@ -150,16 +150,22 @@ async def test_a_customer_who_hangs_up_is_pushed_once_and_finds_the_payment_agai
 
 
 @pytest.mark.parametrize(
-    ("answers", "state"), [(fails_with(404), PaymentState.REFUSED), (fails_with(500), PaymentState.UNKNOWN)], ids=["no", "nothing"]
+    ("answers", "said", "state"),
+    [(fails_with(404), 503, PaymentState.REFUSED), (fails_with(500), 201, PaymentState.UNKNOWN)],
+    ids=["no", "nothing"],
 )
-async def test_an_answer_that_the_disk_does_not_take_is_written_when_it_does(world: World, answers: Fault, state: PaymentState):
+async def test_an_answer_that_the_disk_does_not_take_is_written_when_it_does(
+    world: World, answers: Fault, said: int, state: PaymentState
+):
+    """Where no prompt can be out the customer is told so; where one may be, he waits for it."""
+
     async def turn_read_only(request: web.Request, proceed: Proceed) -> web.StreamResponse:
         await _let_write(world, "OFF")
         return await answers(request, proceed)
 
     world.intasend.faults.once(Endpoint.PUSH, turn_read_only)
     status, _ = await world.initiate(world.amina)
-    assert status == 503
+    assert status == said
     [payment] = await world.payments()
     assert payment.state is PaymentState.PUSHING
     await world.pass_time(60, step_s=5)

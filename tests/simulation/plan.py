@@ -50,9 +50,9 @@ class Size:
 
 
 SHORT = Size(hours=0.4, calm_hours=0.7, customers=3, visits=2, faults=3)
-"""For the test suite: 150 of them in half a minute."""
-TYPICAL = Size(hours=48.0, calm_hours=2.0, customers=20, visits=40, faults=20)
-"""Two days and nights of a kiosk that sells twenty times a day, in which something goes wrong ten times a day."""
+"""For the test suite: a moment, in which more comes together than in a year of a kiosk."""
+TYPICAL = Size(hours=120.0, calm_hours=2.0, customers=20, visits=40, faults=20)
+"""Five days and nights of a kiosk that sells eight times a day, in which something goes wrong four times a day."""
 
 
 @dataclass(frozen=True, slots=True)

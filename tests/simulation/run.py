@@ -15,7 +15,7 @@ from unittest import mock
 import aiohappyeyeballs
 from aiohttp import connector, web_app, web_response
 
-from gateway import heartbeat, reconciler, refunds, scheduler, unserved, uplink
+from gateway import books, heartbeat, reconciler, refunds, scheduler, unserved, uplink
 from tests.simulation.faults import KINDS
 from tests.simulation.invariants import Auditor
 from tests.simulation.loop import SimulatedLoop
@@ -146,7 +146,8 @@ def _slow_down(stack: ExitStack, pace: float) -> None:
     """Slow the background rhythm down; what customers wait for stays as it is."""
     for module, name in (
         (reconciler, "PULSE_S"), (reconciler, "COMPARE_S"), (reconciler, "SETTLING_S"), (scheduler, "LONGEST_PAUSE_S"),
-        (heartbeat, "BEAT_S"), (heartbeat, "WATCH_S"), (refunds, "LOOK_S"), (unserved, "LOOK_S"), (uplink, "ASK_S"),
+        (heartbeat, "BEAT_S"), (heartbeat, "WATCH_S"), (refunds, "LOOK_S"), (unserved, "LOOK_S"), (books, "SOON_S"),
+        (uplink, "ASK_S"),
     ):  # fmt: skip
         stack.enter_context(mock.patch.object(module, name, getattr(module, name) * pace))
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gateway import settlement
-from gateway.books import Books
+from gateway.adoption import Adoption
 from gateway.debts import Debt
 from gateway.errors import PushOutcomeUnknown
 from gateway.gate import Gate
@@ -239,7 +239,7 @@ def test_money_that_the_card_has_lost_and_nobody_looks_for_is_found(monkeypatch:
     async def adopt(*_: object) -> None:
         """Find nothing."""
 
-    monkeypatch.setattr(Books, "_adopt", adopt)
+    monkeypatch.setattr(Adoption, "adopt", adopt)
 
     assert "its payment is missing" in str(_first_failure("disk: its log is lost in a crash").violation)
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from gateway import cli
+from gateway import cli, vault
 from gateway.errors import Internal, NotStored
 from gateway.identity import Secret
 from gateway.passwords import verify
@@ -136,6 +136,7 @@ def test_a_data_directory_that_cannot_be_made_is_one_clear_line(tmp_path: Path) 
 
 def test_a_database_that_cannot_be_used_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(0o700)
+    vault.keys_in(tmp_path / "data")
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "gateway.db")) as newer:
         newer.execute("PRAGMA user_version = 9999")
     (tmp_path / "data" / "gateway.db").chmod(0o600)
