@@ -6,7 +6,6 @@ the others as they were, which is what makes a failure small enough to be unders
 
 import random
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
 from tests.simulation.faults import KINDS
@@ -43,11 +42,6 @@ class Size:
     visits: int
     faults: int
 
-    def cut(self, hours: float) -> "Size":
-        """The same for so many hours at most."""
-        share = min(1.0, hours / self.hours)
-        return replace(self, hours=self.hours * share, visits=ceil(self.visits * share), faults=ceil(self.faults * share))
-
 
 SHORT = Size(hours=0.4, calm_hours=0.7, customers=3, visits=2, faults=3)
 """For the test suite: a moment, in which more comes together than in a year of a kiosk."""
@@ -82,8 +76,8 @@ PACES = (12.0, 40.0)
 PRODUCTION_EVERY = 20
 """Every so many seeds one runs at the rhythm of production. An idle gateway does little but feel its router's pulse: slowing that
 down is what makes a thousand simulated hours affordable, and the bounds that depend on it are widened by the same factor."""
-PRODUCTION_HOURS = 6.0
-"""How long such a run lasts at most, with as much an hour as any other: its pulses cost more than everything that happens."""
+PRODUCTION = Size(hours=6.0, calm_hours=2.0, customers=20, visits=5, faults=3)
+"""Such a run, where the others last days: its pulses cost more than everything that happens."""
 
 VISITS = {
     "buy": 10, "buy and poll": 4, "double tap": 2, "another device": 1, "hang up": 2, "new address": 1, "swapped addresses": 1,
@@ -98,7 +92,7 @@ def draw(seed: int, size: Size) -> Plan:
     """The plan of a seed."""
     rng = random.Random(f"{seed}/plan")
     pace = 1.0 if seed % PRODUCTION_EVERY == 0 else PACES[seed % len(PACES)]
-    size = size.cut(PRODUCTION_HOURS) if pace == 1.0 else size
+    size = PRODUCTION if pace == 1.0 and size.hours > PRODUCTION.hours else size
     span_s = size.hours * 3_600
     return Plan(
         seed=seed,

@@ -26,7 +26,7 @@ from gateway.providers.intasend import IntaSend
 from gateway.refunds import Refunds
 from tests.simulation.__main__ import main
 from tests.simulation.faults import KINDS
-from tests.simulation.plan import PRODUCTION_EVERY, SHORT, TYPICAL, VISITS, Entry, Size, draw
+from tests.simulation.plan import PRODUCTION, PRODUCTION_EVERY, SHORT, TYPICAL, VISITS, Entry, Size, draw
 from tests.simulation.run import Result, run
 from tests.simulation.shrinker import kind_of, shrink
 from tests.simulation.story import story
@@ -69,19 +69,19 @@ def test_some_seeds_run_at_the_rhythm_of_production():
     assert {draw(seed, SHORT).pace for seed in range(PRODUCTION_EVERY)} == {1.0, 12.0, 40.0}
 
 
-def test_a_run_at_the_rhythm_of_production_is_shorter_and_as_busy():
+def test_a_run_at_the_rhythm_of_production_is_shorter():
     plan = draw(PRODUCTION_EVERY, TYPICAL)
 
-    assert plan.size == Size(hours=6.0, calm_hours=2.0, customers=20, visits=5, faults=3)
-    assert (len(plan.visits), len(plan.faults)) == (5, 3)
+    assert plan.size == PRODUCTION
+    assert (len(plan.visits), len(plan.faults)) == (PRODUCTION.visits, PRODUCTION.faults)
     assert draw(PRODUCTION_EVERY, SHORT).size == SHORT
 
 
 @pytest.mark.long
-def test_two_days_of_a_small_hotspot_sell_and_suffer():
+def test_five_days_of_a_kiosk_sell_and_suffer():
     result = _demand_success(2, TYPICAL)
 
-    assert result.simulated_s > 48 * 3_600
+    assert result.simulated_s > TYPICAL.hours * 3_600
     assert result.counts["answered 201"] > 20
     assert len(KINDS.keys() & result.counts.keys()) > 5
 
