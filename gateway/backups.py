@@ -41,10 +41,12 @@ class Backups:
 
     async def run_once(self) -> float:
         """Make a backup when the newest one is a day old, and remove those that are not needed any more."""
-        wait_s = max(self._not_before_s - self._clock.monotonic_s(), self._due_in_s())
+        wait_s = self._not_before_s - self._clock.monotonic_s()
         if wait_s > 0:
             return wait_s
         try:
+            if (wait_s := self._due_in_s()) > 0:
+                return wait_s
             made = await self._db.backup(self._folder, backups.daily_label(self._clock.wall_s()))
             backups.rotate(self._folder)
         except (GatewayError, sqlite3.Error, OSError) as fault:

@@ -41,7 +41,6 @@ ROOM_BYTES = 65_536
 
 _ASIDE = "*ed-*T*Z*"  # damaged-…, replaced-…
 _LOGS = ("-wal", "-shm", "-journal")
-_DAILY = re.compile(r"gateway-\d{8}T\d{6}Z\.db")
 _NAME = re.compile(r"gateway-.+\.db")
 
 
@@ -112,18 +111,22 @@ def newest_daily_s(folder: Path, now_s: float) -> float | None:
 
     One from the future was made by a clock that was wrong, and says nothing.
     """
-    made_s = [_made_s(path) for path in _found(folder) if _DAILY.fullmatch(path.name)]
-    return max((at_s for at_s in made_s if at_s <= now_s), default=None)
+    made_s = [_made_s(path) for path in _found(folder)]
+    return max((at_s for at_s in made_s if at_s is not None and at_s <= now_s), default=None)
 
 
-def _made_s(daily: Path) -> float:
-    return datetime.strptime(daily.name, "gateway-%Y%m%dT%H%M%SZ.db").replace(tzinfo=UTC).timestamp()
+def _made_s(backup: Path) -> float | None:
+    """When a daily backup was made, by its name; None for another one."""
+    try:
+        return datetime.strptime(backup.name, "gateway-%Y%m%dT%H%M%SZ.db").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def rotate(folder: Path) -> list[Path]:
     """Remove the oldest backups beyond those that are kept; which."""
     newest_first = _newest_first(folder)
-    daily = [path for path in newest_first if _DAILY.fullmatch(path.name)]
+    daily = [path for path in newest_first if _made_s(path) is not None]
     others = [path for path in newest_first if path not in daily]
     spent = [*daily[DAILY_KEPT:], *others[MIGRATIONS_KEPT:]]
     for path in spent:

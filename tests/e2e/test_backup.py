@@ -51,6 +51,30 @@ async def test_a_backup_that_a_wrong_clock_has_dated_into_the_future_keeps_nobod
     assert len(kept(world)) == 2
 
 
+async def test_a_backup_whose_name_is_no_date_is_none_of_the_daily_ones_and_harms_nobody(world: World):
+    await world.pass_time(backups.FIRST_S + 60, 60)
+    (first,) = kept(world)
+    folder = world.folder / "data" / files.FOLDER
+    (folder / first).rename(folder / "gateway-20261399T996060Z.db")
+    await world.restart()
+    await world.pass_time(HOUR_S, 600)
+    assert len(kept(world)) == 2
+
+
+async def test_a_folder_of_backups_that_cannot_be_read_is_told_and_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def dying_card(self: Path, pattern: str) -> list[Path]:
+        raise OSError(5, f"Input/output error: {self / pattern}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "glob", dying_card)
+        await world.pass_time(backups.FIRST_S + 60, 60)
+    assert [record.levelno for record in caplog.records if getattr(record, "action", "") == "backup_failed"] == [logging.ERROR]
+    await world.pass_time(backups.RETRY_S + 60, 600)
+    assert len(kept(world)) == 1
+
+
 async def test_a_week_of_backups_is_kept(world: World):
     await world.pass_time((files.DAILY_KEPT + 2) * DAY_S + HOUR_S, 4 * HOUR_S)
     assert len(kept(world)) == files.DAILY_KEPT
