@@ -73,6 +73,7 @@ def run(plan: Plan) -> Result:
             stack.enter_context(mock.patch.object(aiohappyeyeballs, "start_connection", _start_connection))
             _run(plan, folder, result)
     finally:
+        gc.collect()  # only what this run has left: the rest is frozen, and this would be, too, with its open files
         shutil.rmtree(folder, ignore_errors=True)
         if was_collecting:
             gc.enable()

@@ -152,11 +152,21 @@ def test_a_daemon_that_stands_still_can_be_ended_and_catches_up(then: str):
     assert result.counts["ending: complete"] > 0
 
 
+def a_seed_with_a_kill() -> int:
+    return next(seed for seed in range(SEEDS) if any(entry.kind == "process: killed" for entry in draw(seed, SHORT).faults))
+
+
+def test_a_world_that_is_over_leaves_no_file_open():
+    killed, descriptors = draw(a_seed_with_a_kill(), SHORT), Path("/proc/self/fd")
+    run(killed)
+    before = len(list(descriptors.iterdir()))
+    run(killed)
+    assert len(list(descriptors.iterdir())) == before
+
+
 @pytest.mark.long
 def test_a_world_that_is_over_leaves_nothing_in_the_memory():
-    killed = next(seed for seed in range(SEEDS) if any(entry.kind == "process: killed" for entry in draw(seed, SHORT).faults))
-
-    run(draw(killed, SHORT))
+    run(draw(a_seed_with_a_kill(), SHORT))
 
     gc.unfreeze()
     gc.collect()
