@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from gateway import cli
@@ -22,6 +23,8 @@ def pytest_configure() -> None:
 
     What a sync is worth is tested with `tests.disk`, which asks no disk either.
     """
+    hypothesis.settings.register_profile("no clock", deadline=None)  # it goes by the wall clock, and build machines are busy
+    hypothesis.settings.load_profile("no clock")
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

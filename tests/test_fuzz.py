@@ -45,9 +45,7 @@ AS_STRANGER = schemathesis.openapi.from_dict(openapi.document(ROUTES), config=CO
 AS_OWNER = schemathesis.openapi.from_dict(openapi.document(ROUTES), config=CONFIG)
 
 
-SETTINGS = settings(
-    max_examples=EXAMPLES, deadline=None, database=None, derandomize=EXAMPLES == FEW, suppress_health_check=list(HealthCheck)
-)
+SETTINGS = settings(max_examples=EXAMPLES, database=None, derandomize=EXAMPLES == FEW, suppress_health_check=list(HealthCheck))
 
 
 @dataclass

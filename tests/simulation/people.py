@@ -62,9 +62,9 @@ class Customer:
         self.ip = f"10.5.50.{10 + order}"
         self.present = False
         self.heavy = False
+        """Uses what it has as fast as it can."""
         self.unsettled_until_s = 0.0
         """Until when the router may believe that the phone is where it was."""
-        """Uses what it has as fast as it can."""
         self.told: list[Told] = []
         self.macs = [self.mac]
         """Every MAC that the phone ever had."""

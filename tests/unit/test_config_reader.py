@@ -335,9 +335,7 @@ SCALARS = (
     | st.sampled_from(["${A}", "$${", "${", "1h", "50", "*"])
 )
 TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=12)
-whatever = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+whatever = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def _places(table: Table, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

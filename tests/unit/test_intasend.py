@@ -20,7 +20,7 @@ from gateway.providers.intasend import AwaitableCollect, AwaitableSdk, IntaSend,
 from gateway.providers.intasend_transport import Transport
 from tests.scriptedserver import CHALLENGE, INVOICE, ORDER, PUBLISHABLE, PUSHED, SECRET, ScriptedServer, account, serving
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow])
 """How fast examples run says nothing here, on a machine that does something else as well."""
 
 

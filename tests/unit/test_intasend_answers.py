@@ -12,7 +12,7 @@ from gateway.providers.base import InvoiceReport, Reported
 from gateway.providers.intasend_answers import WORDS, as_amount, invoice_report, parse_object, redact, refusal
 from tests.scriptedserver import INVOICE, ORDER, PUBLISHABLE, PUSHED, REFUSAL, SECRET
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = settings(suppress_health_check=[HealthCheck.too_slow])
 """How fast examples run says nothing here, on a machine that does something else as well."""
 
 

@@ -111,7 +111,7 @@ def stored(tx: sqlite3.Connection, table: str) -> dict[str, dict[str, Any]]:
     return {row["id"]: dict(row) for row in tx.execute(f"SELECT * FROM {table}")}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(STEPS)
 def test_payments_and_grants_can_be_made_again_from_their_events(steps):
     tx = in_memory()

@@ -54,7 +54,7 @@ async def is_sane(send: Send, method: str, path: str, body: object = None) -> No
 def test_any_body_gets_a_sane_answer(path: str) -> None:
     bodies: list[object] = []
 
-    @settings(max_examples=EXAMPLES, database=None, deadline=None)
+    @settings(max_examples=EXAMPLES, database=None)
     @given(BODIES)
     def collect(body: object) -> None:
         bodies.append(body)
@@ -71,7 +71,7 @@ def test_any_body_gets_a_sane_answer(path: str) -> None:
 def test_any_path_and_query_get_a_sane_answer() -> None:
     pieces: list[bytes] = []
 
-    @settings(max_examples=EXAMPLES, database=None, deadline=None)
+    @settings(max_examples=EXAMPLES, database=None)
     @given(st.binary(min_size=1, max_size=60))
     def collect(piece: bytes) -> None:
         pieces.append(piece)
