@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from gateway.access import GrantState
 from gateway.adoption import Adoption, Seller, packages_of
 from gateway.catalogue import Account, Site
-from gateway.clock import Clock
-from gateway.errors import GatewayError, NotFound, NotStored, ProviderRefused, ProviderUnreachable
+from gateway.errors import GatewayError, NotFound, NotStored, ProviderRefused, ProviderUnreachable, Unavailable
 from gateway.gate import ACTIVATION_ALLOWANCE_S
+from gateway.heartbeat import Heartbeat
 from gateway.hotspot.base import Snapshot
 from gateway.payments import LINK_LIFE_S, Payment, PaymentState
 from gateway.providers.base import InvoiceReport, RefundProvider, RefundReport, Reported
@@ -61,6 +61,10 @@ ROUTERS_WAIT_S = 600.0
 """How long the books of a rescued database wait for routers that do not answer: a purchase whose device only such a router knows is
 recorded without it, and one router that is dead for days must not stop the sales on the others."""
 
+TIME_WAIT_S = 600.0
+"""How long they wait for somebody who knows what time it is, a time server or IntaSend itself, after a start of the machine: the
+database goes on from when the backup was made, and what has run since then is not known."""
+
 REFUNDS_WAIT_S = 600.0
 """How long they wait for the list of what was asked back. Nobody is paid back twice without it: a refund reads it once more."""
 
@@ -85,7 +89,7 @@ class Books:
     name = "books"
 
     def __init__(
-        self, site: Site, db: Database, clock: Clock, scheduler: Scheduler, *, settlement: Settlement, refunds: Refunds
+        self, site: Site, db: Database, clock: Heartbeat, scheduler: Scheduler, *, settlement: Settlement, refunds: Refunds
     ) -> None:
         self._site = site
         self._db = db
@@ -103,11 +107,12 @@ class Books:
 
     async def begin(self) -> None:
         """After a rescue: nothing is sold for anybody who has keys, until the books are in order."""
-        if await self._a_link_may_be_lost():
-            self._due_at_s = self._clock.monotonic_s()
         since_s = await self._db.read(rescues.unsettled_since_s)
+        if since_s is not None or await self._a_link_may_be_lost():
+            self._due_at_s = self._clock.monotonic_s()
         if since_s is not None:
-            self._site.in_doubt |= dict.fromkeys(self._site.providers, since_s)
+            # The machine's clock may have been ahead of the time when it stamped that.
+            self._site.in_doubt |= dict.fromkeys(self._site.providers, min(since_s, self._clock.wall_s()))
             log.warning("nothing is sold until IntaSend's invoices were read again", extra={"action": "books_in_doubt"})
 
     async def run_once(self) -> float:
@@ -137,7 +142,7 @@ class Books:
     async def _a_link_may_be_lost(self) -> bool:
         """Whether a link may still be paid that was made after the state in which the database was found again."""
         rescued_at_s = await self._db.read(rescues.last_at_s)
-        return rescued_at_s is not None and self._clock.wall_s() < rescued_at_s + LINK_LIFE_S
+        return rescued_at_s is not None and abs(self._clock.wall_s() - rescued_at_s) < LINK_LIFE_S
 
     async def _balance(self, owner_id: int) -> None:
         in_doubt, paid_at_s = owner_id in self._site.in_doubt, dict[str, float]()
@@ -206,6 +211,8 @@ class Books:
             raise account.provider
         since_s = await self._since_s(credential_id, account.owner_id)
         reports = await account.provider.invoices.since(since_s)
+        if in_doubt and self._clock.may_step and self._clock.monotonic_s() < self._began_at_s + TIME_WAIT_S:
+            raise Unavailable("nobody has confirmed yet what time it is")  # asked after the answer, which may have done it
         refunds = await self._asked_back(account.provider.refunds) if in_doubt else []
         seller = Seller(account.owner_id, credential_id, account.provider.links)
         entries = await self._db.read(lambda tx: book_rows.entries(tx, account.owner_id, _in_turn(reports, refunds)))
@@ -265,7 +272,7 @@ class Books:
 
     def _lost(self, tx: Transaction, owner_id: int, paid_at_s: Mapping[str, float]) -> list[Lost]:
         """Grants that may have run in the life that was forgotten: adopted ones without a device, and those paid in it."""
-        rescued_at_s = self._site.in_doubt.get(owner_id)
+        rescued_at_s = rescues.unsettled_since_s(tx) if owner_id in self._site.in_doubt else None
         known = [] if rescued_at_s is None else book_rows.owed_since(tx, owner_id, rescued_at_s, paid_at_s)
         return book_rows.without_device(tx, owner_id) + known
 

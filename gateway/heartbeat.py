@@ -47,6 +47,8 @@ class Heartbeat:
         self._on_step = on_step
         seen = self._read()
         self._line = Line(seen.wall_s, seen.boot_id, seen.monotonic_s, 0.0, confirmed=False)
+        self._is_counted = False
+        """Whether the kernel has counted every second since the line was kept: then it goes on exactly, right or wrong."""
         self._kept_at_s = float("-inf")
         self._offset_s = seen.offset_s
         """Of the machine's clock when it was last looked at: another one is a step."""
@@ -60,6 +62,7 @@ class Heartbeat:
         """Take up the line where it was left, and follow the machine's clock if somebody confirms it."""
         kept, newest_stamp_s = await self._db.read(lambda tx: (clock_rows.line(tx), clock_rows.newest_stamp_s(tx)))
         self._line = resumed(kept, newest_stamp_s, self._read())
+        self._is_counted = kept.boot_id == self._line.boot_id
         await self.run_once()
         if (complaint := self.complaint) is not None:
             log.warning("%s", complaint, extra={"action": "clock_untrusted"})
@@ -89,6 +92,11 @@ class Heartbeat:
     def clock_is_trusted(self) -> bool:
         """False while the machine's clock says another time than the line, or cannot be right."""
         return self.complaint is None
+
+    @property
+    def may_step(self) -> bool:
+        """Whether the line may be behind: the machine was off since it was kept, and nobody has confirmed the time since."""
+        return not (self._is_counted or self._line.confirmed)
 
     @property
     def complaint(self) -> str | None:

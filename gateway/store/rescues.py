@@ -2,19 +2,22 @@
 
 import sqlite3
 
-from gateway.store import events
+from gateway.store import clock, events
 from gateway.store.backups import Rescue
 
 
 def note(tx: sqlite3.Connection, rescue: Rescue, at_s: float) -> None:
-    """Keep that the database is an older one, or a new one, since this moment."""
+    """Keep that the database is an older one, or a new one, since this moment of the machine's clock.
+
+    That clock may be wrong, and a line of time goes on from the newest event: the event is of when the older state ends.
+    """
     restored_from = rescue.restored_from.name if rescue.restored_from else None
     tx.execute(
         "INSERT INTO rescue (at_s, why, moved_to, restored_from) VALUES (?, ?, ?, ?)",
         (at_s, rescue.verdict, rescue.moved_to.name, restored_from),
     )
     data = {"why": rescue.verdict, "moved_to": rescue.moved_to.name, "restored_from": restored_from}
-    events.append(tx, "database.restored", at_s, data=data)
+    events.append(tx, "database.restored", clock.last_sign_s(tx) or at_s, data=data)
 
 
 def is_unsettled(tx: sqlite3.Connection) -> bool:

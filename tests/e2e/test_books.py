@@ -21,8 +21,9 @@ async def with_backup(world: World) -> None:
 
 
 async def lose_the_card(world: World) -> None:
-    """Power off, a damaged file, power on."""
+    """Power off, a damaged file, power on; a time server answers."""
     await world.stop()
+    world.clock.synchronise()
     damage(world.folder / "data" / "gateway.db")
     await world.start()
 
@@ -61,6 +62,61 @@ async def test_what_was_sold_after_the_backup_is_known_again_and_ends_when_it_wa
     assert grant.ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
     await until_over(world, before)
     assert len(world.intasend.pushes) == 1
+
+
+HOUR_S = 3_600.0
+WRONG = pytest.mark.parametrize("wrong_by_s", [-8 * HOUR_S, 8 * HOUR_S, 365 * 24 * HOUR_S])
+MENDED_S = 7.0
+"""Until the line has followed a clock that was set."""
+
+
+async def lose_the_card_and_the_time(world: World, *, wrong_by_s: float, off_s: float = 0.0) -> None:
+    await world.stop()
+    world.clock.reboot(off_s=off_s, wrong_by_s=wrong_by_s)
+    damage(world.folder / "data" / "gateway.db")
+    await world.start()
+
+
+@WRONG
+async def test_a_wrong_clock_beside_a_damaged_card_takes_nothing_from_whom_the_backup_knows(world: World, wrong_by_s: float):
+    world.clock.synchronise()  # until now it was right
+    payment_id = await world.buy(world.amina)
+    await with_backup(world)
+    before = await granted(world, payment_id)
+    await lose_the_card_and_the_time(world, wrong_by_s=wrong_by_s)
+    await world.pass_time(900, 30)
+    assert world.amina.online
+    assert await granted(world, payment_id) == before
+    world.clock.synchronise(ahead_s=-wrong_by_s)
+    await world.pass_time(MENDED_S)
+    await until_over(world, before)
+
+
+@WRONG
+async def test_what_was_sold_after_the_backup_ends_when_it_was_to_end_although_the_clock_was_wrong(world: World, wrong_by_s: float):
+    await with_backup(world)
+    await world.pass_time(600, 30)
+    payment_id = await world.buy(world.amina)
+    before = await granted(world, payment_id)
+    await lose_the_card_and_the_time(world, wrong_by_s=wrong_by_s, off_s=60)
+    await world.pass_time(books.TIME_WAIT_S - 60, 30)
+    assert world.amina.online
+    assert not await in_order(world)
+    world.clock.synchronise(ahead_s=-wrong_by_s)
+    await world.pass_time(MENDED_S + books.RETRY_S)
+    assert (await granted(world, payment_id)).ends_s == pytest.approx(before.ends_s, abs=EXACT_S)
+    await until_over(world, before)
+
+
+@WRONG
+async def test_where_nobody_knows_the_time_it_is_sold_again_after_ten_minutes(world: World, wrong_by_s: float):
+    await with_backup(world)
+    payment_id = await world.buy(world.amina)
+    await lose_the_card_and_the_time(world, wrong_by_s=wrong_by_s)
+    await world.pass_time(books.TIME_WAIT_S + 2 * books.RETRY_S, 20)
+    assert await in_order(world)
+    assert world.amina.online
+    assert (await granted(world, payment_id)).state is GrantState.ACTIVE
 
 
 async def test_without_any_backup_whoever_is_online_stays_and_is_known_again(world: World):

@@ -137,6 +137,17 @@ async def test_a_link_that_only_the_lost_database_knew_is_served_within_two_minu
     assert not is_active(world, payment)
 
 
+async def test_a_link_that_only_the_lost_database_knew_is_served_within_the_hour_when_its_payer_took_hours(world: World):
+    made = await for_nobody(world)
+    await lose_the_card(world)
+    open_page = world.intasend.pay_page(made.link_id or "", FRIEND)
+    await world.pass_time(books.RECENT_S + books.SOON_S, 60)
+    await world.buy(world.amina)  # the newest by far: the readings in between begin an hour before it
+    world.intasend.answer(open_page.invoice_id, Outcome.COMPLETE)
+    await world.pass_time(books.EVERY_S + books.SOON_S, 60)
+    assert (await world.payment(made.id)).state is PaymentState.PAID
+
+
 async def test_an_attempt_that_failed_is_not_taken_for_the_payment(world: World):
     made = await for_nobody(world)
     open_page = world.intasend.pay_page(made.link_id or "", WANJIKU[3])
