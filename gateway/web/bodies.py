@@ -77,7 +77,11 @@ async def raw(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except (ConnectionError, web.RequestPayloadError):
+    except (
+        ConnectionError,
+        web.RequestPayloadError,
+        RuntimeError,
+    ):  # the last: it had ended before the reading began
         raise Invalid("The body broke off before its end") from None
 
 

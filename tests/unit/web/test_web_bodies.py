@@ -1,16 +1,20 @@
 """Request bodies: what is read, what is refused, and how a fault is named."""
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
+from aiohttp.test_utils import make_mocked_request
 
 from gateway.errors import Invalid
 from gateway.identity import IpAddress, MacAddress, Money
 from gateway.sales import PurchaseRequest
-from gateway.web.bodies import MAX_ID, PurchaseBody, id_in
+from gateway.web.bodies import MAX_ID, PurchaseBody, id_in, raw
 from tests.e2e.world import World
 from tests.unit.web.requests import INITIATE, Send, purchase
 
@@ -54,6 +58,14 @@ def test_an_amount_is_a_string_or_an_exact_number(written: str) -> None:
 def test_an_amount_as_a_number_is_never_rounded() -> None:
     body = json.dumps(purchase(amount=None)).replace("null", "50.000000000000000000001")
     assert msgspec.json.decode(body, type=PurchaseBody).amount == Decimal("50.000000000000000000001")
+
+
+async def test_a_body_whose_sender_was_gone_before_anybody_read_it_broke_off() -> None:
+    loop = asyncio.get_running_loop()
+    gone = BaseProtocol(loop)  # never had a connection, or has none any more
+    request = make_mocked_request("POST", "/", payload=StreamReader(gone, 2**16, loop=loop))
+    with pytest.raises(Invalid, match="broke off"):
+        await raw(request)
 
 
 @pytest.mark.parametrize("left_out", ["payment_method", "mac_address", "ip_address"])
