@@ -77,11 +77,7 @@ async def raw(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout from None
-    except (
-        ConnectionError,
-        web.RequestPayloadError,
-        RuntimeError,
-    ):  # the last: it had ended before the reading began
+    except (ConnectionError, web.RequestPayloadError, RuntimeError):  # the last of a connection that had ended before
         raise Invalid("The body broke off before its end") from None
 
 
