@@ -32,10 +32,6 @@ log = logging.getLogger(__name__)
 AT_ONCE = 4
 """How many questions one owner's provider gets at a time: an outage that ends must not become a burst that is throttled."""
 
-UNREAD_S = 60.0
-"""How soon a payment is asked about again whose state could not be read, however old it is: no answer does not say that nothing has
-changed. While the provider is down this costs nothing, because the circuit is open."""
-
 RETRY_S = 2.0
 """How soon a router that did not answer is tried again. Most tries cost nothing: the link fails them fast while it backs off."""
 
