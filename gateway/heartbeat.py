@@ -61,8 +61,9 @@ class Heartbeat:
     async def begin(self) -> None:
         """Take up the line where it was left, and follow the machine's clock if somebody confirms it."""
         kept, newest_stamp_s = await self._db.read(lambda tx: (clock_rows.line(tx), clock_rows.newest_stamp_s(tx)))
-        self._line = resumed(kept, newest_stamp_s, self._read())
-        self._is_counted = kept.boot_id == self._line.boot_id
+        seen = self._read()
+        self._line = resumed(kept, newest_stamp_s, seen)
+        self._is_counted = self._line == kept.at(seen.monotonic_s)
         await self.run_once()
         if (complaint := self.complaint) is not None:
             log.warning("%s", complaint, extra={"action": "clock_untrusted"})
