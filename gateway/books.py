@@ -43,8 +43,8 @@ RETRY_S = 10.0
 """How soon it is tried again while nothing is sold for want of it. The circuit breaker sees to it that nobody is hammered."""
 
 SOON_S = 120.0
-"""How often in the day after a rescue: a link that only the lost database knew may be paid until then, nobody else asks about it,
-and whoever paid is served, or told of, within two minutes (issue: "the operator knows")."""
+"""How often while IntaSend does not answer; and in the day after a rescue: a link that only the lost database knew may be paid until
+then, nobody else asks about it, and whoever paid is served, or told of, within two minutes (issue: "the operator knows")."""
 
 OVERLAP_S = 86_400.0
 """How far each reading goes back behind the last one: an invoice that was open then may be paid since. The poller watches those
@@ -99,6 +99,8 @@ class Books:
         self._scheduler = scheduler
         self._unread: set[int] = set()
         """Owners of whom it was said that their books cannot be compared."""
+        self._is_cut_off = False
+        """Whether the provider did not answer the last time: an hour is too long to wait for its next chance."""
         self._adoption = Adoption(site, db, clock, settlement)
         self._began_at_s = clock.monotonic_s()
         self._due_at_s = self._began_at_s + FIRST_S
@@ -120,6 +122,7 @@ class Books:
         wait_s = self._due_at_s - self._clock.monotonic_s()
         if wait_s > 0:
             return wait_s
+        self._is_cut_off = False
         for owner_id in sorted({account.owner_id for account in self._site.accounts.values()}):
             await self._balance(owner_id)
         if not self._site.in_doubt:
@@ -137,7 +140,7 @@ class Books:
     async def _pause_s(self) -> float:
         if self._site.in_doubt:
             return RETRY_S
-        return SOON_S if await self._a_link_may_be_lost() else EVERY_S
+        return SOON_S if self._is_cut_off or await self._a_link_may_be_lost() else EVERY_S
 
     async def _a_link_may_be_lost(self) -> bool:
         """Whether a link may still be paid that was made after the state in which the database was found again."""
@@ -157,6 +160,7 @@ class Books:
         except GatewayError as fault:
             level = logging.DEBUG if owner_id in self._unread else logging.WARNING  # every ten seconds, while nothing is sold
             self._unread.add(owner_id)
+            self._is_cut_off |= isinstance(fault, ProviderUnreachable)
             log.log(level, "the books of owner %s could not be compared: %s", owner_id, fault, extra={"action": "books_unread"})
         else:
             self._unread.discard(owner_id)

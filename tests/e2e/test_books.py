@@ -279,5 +279,20 @@ async def test_money_that_everybody_missed_is_brought_in_within_the_hour(world: 
     (push,) = world.intasend.pushes
     world.intasend.faults.always(Endpoint.STATUS, fails_with(503))  # the poller's way is closed
     world.intasend.answer(push.invoice_id, Outcome.COMPLETE)
-    await world.pass_time_until(lambda: world.amina.online, within_s=books.EVERY_S + 60, step_s=30)
+    await world.pass_time_until(lambda: world.amina.online, within_s=books.EVERY_S + books.SOON_S + 60, step_s=30)
     assert (await world.payment(payment_id)).state is PaymentState.PAID
+
+
+async def test_a_list_that_could_not_be_read_is_read_again_soon_and_not_after_an_hour(world: World):
+    payment_id = await world.ask(world.amina)
+    world.amina.cancel()
+    await world.pass_time(30)
+    (push,) = world.intasend.pushes
+    for endpoint in (Endpoint.STATUS, Endpoint.INVOICES):
+        world.intasend.faults.always(endpoint, fails_with(503))
+    world.intasend.answer(push.invoice_id, Outcome.COMPLETE)
+    await world.pass_time(books.FIRST_S + 60, 30)
+    assert (await world.payment(payment_id)).state is PaymentState.FAILED
+    world.intasend.faults.clear()
+    world.intasend.faults.always(Endpoint.STATUS, fails_with(503))
+    await world.pass_time_until(lambda: world.amina.online, within_s=2 * books.SOON_S, step_s=15)
