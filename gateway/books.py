@@ -43,8 +43,8 @@ RETRY_S = 10.0
 """How soon it is tried again while nothing is sold for want of it. The circuit breaker sees to it that nobody is hammered."""
 
 SOON_S = 120.0
-"""How often while IntaSend does not answer, and in the day after a rescue: a link that only the lost database knew may be paid until
-then, nobody else asks about it, and whoever paid is served, or told of, within two minutes."""
+"""How often while IntaSend does not answer, and in the day after a rescue: a link that only the lost database knew may be paid
+until then, nobody else asks about it, and whoever paid is served, or told of, within two minutes."""
 
 OVERLAP_S = 86_400.0
 """How far each reading goes back behind the last one: an invoice that was open then may be paid since. The poller watches those
