@@ -373,9 +373,10 @@ class Daemon:
     def _connect(self, router: Router) -> None:
         self._put(router.id, (router.login, MikrotikHotspot(router.login, self.clock)))
         gate = self.gate(router.id)
-        self.scheduler.add(Compare(gate, self.db, self.heartbeat, self._watch(router.id)))
-        self.scheduler.add(Open(gate, self.db))
-        self.scheduler.add(Close(gate, self.db, self.heartbeat))
+        went_on = self.scheduler.went_on
+        self.scheduler.add(Compare(gate, self.db, self.heartbeat, self._watch(router.id), went_on))
+        self.scheduler.add(Open(gate, self.db, went_on))
+        self.scheduler.add(Close(gate, self.db, self.heartbeat, went_on))
 
     async def _disconnect(self, router_id: int) -> None:
         for kind in ("compare", "open", "close"):

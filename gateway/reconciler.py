@@ -8,7 +8,7 @@ the others.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -135,11 +135,11 @@ def _listened_for(tx: Transaction, after_s: float, resting: Collection[str]) -> 
 class Open:
     """Lets through whoever is owed access on one router."""
 
-    def __init__(self, gate: Gate, db: Database) -> None:
+    def __init__(self, gate: Gate, db: Database, went_on: Callable[[], None]) -> None:
         self._gate = gate
         self._db = db
         self.name = f"open:{gate.router_id}"
-        self._deeds = Deeds()
+        self._deeds = Deeds(went_on)
 
     async def run_once(self) -> float | None:
         """Open every owed grant, oldest first: the order in which a device's grants follow each other."""
@@ -151,12 +151,12 @@ class Open:
 class Close:
     """Ends the grants of one router whose time is over: a timer on the next one, which the database keeps."""
 
-    def __init__(self, gate: Gate, db: Database, clock: Clock) -> None:
+    def __init__(self, gate: Gate, db: Database, clock: Clock, went_on: Callable[[], None]) -> None:
         self._gate = gate
         self._db = db
         self._clock = clock
         self.name = f"close:{gate.router_id}"
-        self._deeds = Deeds()
+        self._deeds = Deeds(went_on)
         self._out: set[str] = set()
         """Grants whose devices were shut out while the disk took nothing, by id: there is nothing to do for them before it does."""
 
@@ -206,13 +206,13 @@ class Close:
 class Compare:
     """Watches one router: its pulse, and whether it shows what the database says."""
 
-    def __init__(self, gate: Gate, db: Database, clock: Clock, watch: RouterWatch) -> None:
+    def __init__(self, gate: Gate, db: Database, clock: Clock, watch: RouterWatch, went_on: Callable[[], None]) -> None:
         self._gate = gate
         self._db = db
         self._clock = clock
         self._watch = watch
         self.name = f"compare:{gate.router_id}"
-        self._repairs, self._claims = Deeds(), Deeds()
+        self._repairs, self._claims = Deeds(went_on), Deeds(went_on)
         self._booted_at_s: float | None = None
         """When the router started at the latest, in our monotonic seconds; None while it is out of sight."""
         self._compared_at_s = float("-inf")
@@ -316,9 +316,13 @@ class Deed(NamedTuple):
 
 
 class Deeds:
-    """The deeds of one job. One that fails holds up no other, and is told of once for each trouble, not with every try."""
+    """The deeds of one job. One that fails holds up no other, and is told of once for each trouble, not with every try.
 
-    def __init__(self) -> None:
+    `went_on` is called after each: a slow router needs longer for a hundred phones than any job may take for one thing.
+    """
+
+    def __init__(self, went_on: Callable[[], None]) -> None:
+        self._went_on = went_on
         self._troubles: dict[str, str] = {}
         """What stood in the way the last time, by deed."""
 
@@ -332,6 +336,7 @@ class Deeds:
                 trouble = self._troubles[f"{what} {ids}"] = repr(fault)
                 if trouble != told.get(f"{what} {ids}"):
                     _tell(what, fault, ids)
+            self._went_on()
         return not self._troubles
 
 

@@ -62,7 +62,7 @@ class Scheduler:
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._in_hand: set[asyncio.Task[Any]] = set()
         self._began_at_s: dict[str, float] = {}
-        """When each job that is running now began its run, in monotonic seconds."""
+        """When each job that is running now began its run, or last brought something to an end, in monotonic seconds."""
         self._died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def add(self, job: Job) -> None:
@@ -88,9 +88,15 @@ class Scheduler:
         return not (self._busy or self._in_hand or any(woken.is_set() for woken in self._woken.values()))
 
     def running_s(self) -> dict[str, float]:
-        """For how long each job that is running now has been at it; a job that waits for its time is left out."""
+        """For how long each job that is running now has been at one thing; a job that waits for its time is left out."""
         now_s = self._clock.monotonic_s()
         return {name: now_s - began_at_s for name, began_at_s in self._began_at_s.items()}
+
+    def went_on(self) -> None:
+        """The job that asks has brought one of many things to an end: it is not stuck, however many there are."""
+        task = asyncio.current_task()
+        if task is not None and task.get_name() in self._began_at_s:
+            self._began_at_s[task.get_name()] = self._clock.monotonic_s()
 
     @property
     def _busy(self) -> set[str]:

@@ -28,7 +28,7 @@ AGAIN_S = 1.0
 """How soon everything is looked at again when something is wrong: most of it passes."""
 
 RUN_S = 900.0
-"""How long one run of a job may take. A slow router takes 15 s for each phone (facts, routeros 1.10), an outage leaves dozens; what
+"""How long a job may be at one thing. A slow router takes 15 s for a phone (facts, routeros 1.10), a list of invoices minutes; what
 is not done after a quarter of an hour is stuck, or goes on just as well after a fresh start."""
 
 QUICK_RUN_S = 120.0

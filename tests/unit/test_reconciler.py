@@ -44,10 +44,15 @@ class Post:
         self.woken: list[str] = []
         site = Site(Catalogue([], [Router(1, 1, LOGIN, {1: HOUR, 2: DAY})]), {}, {1: self.hotspot})
         self.gate = Gate(1, site, db, self.clock, self.woken.append)
-        self.open = Open(self.gate, db)
-        self.close = Close(self.gate, db, self.clock)
+        self.moments: list[float] = []
+        """When a job has gone on, in monotonic seconds."""
+        self.open = Open(self.gate, db, self._note)
+        self.close = Close(self.gate, db, self.clock, self._note)
         compensation = Compensation(db, Heartbeat(db, self.clock), self.woken.append, from_s=None)
-        self.compare = Compare(self.gate, db, self.clock, RouterWatch(1, compensation, None))
+        self.compare = Compare(self.gate, db, self.clock, RouterWatch(1, compensation, None), self._note)
+
+    def _note(self) -> None:
+        self.moments.append(self.clock.monotonic_s())
 
     async def sold(self, *grants: Grant) -> None:
         for one in grants:
@@ -85,6 +90,19 @@ async def test_one_device_that_cannot_be_let_through_holds_up_no_other_and_is_tr
     post.hotspot.faults.clear()
     assert await post.open.run_once() is None
     assert await post.state(1) is GrantState.ACTIVE
+
+
+async def test_a_job_goes_on_with_each_device_that_it_is_done_with(post: Post):
+    await post.sold(grant(1), grant(2, mac=OTHER_MAC))
+    post.hotspot.faults[MAC] = RouterRefused("no such command")
+    await post.open.run_once()
+    assert len(post.moments) == 2
+    post.hotspot.shown.clear()  # somebody has removed what was opened
+    await post.compare.run_once()
+    assert len(post.moments) == 3
+    post.clock.advance(3_700)
+    await post.close.run_once()
+    assert len(post.moments) == 4
 
 
 async def test_a_trouble_is_told_once_and_again_when_it_is_another(post: Post, caplog):

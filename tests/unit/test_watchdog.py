@@ -65,6 +65,24 @@ class Hanging:
         await asyncio.Event().wait()
 
 
+class Patient:
+    """A job with many things to do, each of which takes its time."""
+
+    name = "open:1"
+
+    def __init__(self, site: "Site", things: int) -> None:
+        self._site = site
+        self._things = things
+        self.next = asyncio.Event()
+
+    async def run_once(self) -> None:
+        for _ in range(self._things):
+            await self.next.wait()
+            self.next.clear()
+            self._site.scheduler.went_on()
+        await asyncio.Event().wait()
+
+
 async def _never() -> None:
     await asyncio.Event().wait()
 
@@ -111,6 +129,19 @@ async def test_a_job_that_hangs_keeps_the_sign_of_life_back(site: Site, name: st
     await _after(site, AGAIN_S)
     assert site.fed == 1
     assert name in site.told[-1]
+
+
+async def test_a_job_that_goes_on_may_take_as_long_as_there_is_something_to_do(site: Site):
+    job = Patient(site, things=3)
+    site.scheduler.add(job)
+    for _ in range(3):
+        await _after(site, RUN_S - EVERY_S)
+        job.next.set()
+        await _after(site, AGAIN_S)
+    assert not any("has not come to an end" in said for said in site.told)
+    await _after(site, RUN_S)
+    await _after(site, AGAIN_S)
+    assert "open:1 has not come to an end" in site.told[-1]
 
 
 async def test_a_loop_that_was_held_up_is_looked_at_again_before_it_counts_as_alive(site: Site):
