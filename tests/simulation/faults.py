@@ -118,7 +118,9 @@ async def _row_removed(world: "World", rng: random.Random, _: float) -> None:
     table = tables["/ip/hotspot/user" if world.plan.way == "user" else "/ip/hotspot/ip-binding"]
     ours = [row[".id"] for row in table if row.get("comment", "").startswith("hotspot-gateway:")]
     if ours:
-        table.remove(rng.choice(ours))
+        mark = rng.choice(ours)
+        world.unmarked |= {row["mac-address"] for row in table if row[".id"] == mark}
+        table.remove(mark)
 
 
 @kind("router: a client is logged out by hand")

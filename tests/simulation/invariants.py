@@ -168,12 +168,15 @@ class Auditor:
                 self._hold("paid and offline", mac, in_range and owed and not passes and not self._is_used_up(live, mac))
 
     def _honoured(self) -> set[str]:
-        """Devices with a row of a grant that the card has lost: it stays until its own end."""
+        """Devices of which the card has lost the grant: a row stays until its own end.
+
+        Where somebody has removed the row, nobody knows that the router's host entry is ours (facts, routeros 3.3).
+        """
         if not self._forgotten:
             return set()
         tables = self._world.router.machine.configuration.tables
         rows = (row for path in ROWS for row in tables[path] if (mark := _grant_on(row)) and mark not in self.replica.grants)
-        return {row["mac-address"] for row in rows}
+        return {row["mac-address"] for row in rows} | (self._world.unmarked - {row["mac"] for row in self.replica.grants.values()})
 
     def _live_by_mac(self) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}

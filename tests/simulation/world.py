@@ -79,6 +79,8 @@ class World:
         self.customers = [Customer(self, number) for number in range(1, plan.size.customers + 1)]
         self.foreign: set[str] = set()
         """Names of rows that somebody made by hand."""
+        self.unmarked: set[str] = set()
+        """MACs whose row of ours somebody has removed by hand."""
         self.prices: dict[int, str] = {package["id"]: package["price"] for package in PACKAGES}
         self.journal: list[str] = []
         """What happened, one line each, in order: the far end of the event table."""
