@@ -12,10 +12,11 @@ import aiohttp
 
 from gateway.audit import BACK_MAX_S, Examiner
 from gateway.catalogue import Account, Site
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock, MachineClock, SystemClock
 from gateway.config import Config
 from gateway.datadir import DATABASE_FILE
 from gateway.errors import GatewayError, Internal
+from gateway.heartbeat import KeptTime
 from gateway.hotspot.mikrotik import MikrotikHotspot
 from gateway.invariants import Finding, Invariant, Severity
 from gateway.providers.base import Provider
@@ -69,7 +70,7 @@ class ReadOnly:
             return work(tx)
 
 
-async def run_audit(config: Config, show: Callable[[str], None], clock: Clock | None = None) -> int:
+async def run_audit(config: Config, show: Callable[[str], None], clock: MachineClock | None = None) -> int:
     """Show the table; 0 when everything holds, 1 when something is broken or could not be checked.
 
     Raises Internal without a database or its key.
@@ -77,9 +78,10 @@ async def run_audit(config: Config, show: Callable[[str], None], clock: Clock | 
     path = config.server.data_dir / DATABASE_FILE
     if not path.exists():
         raise Internal(f"there is no database at {path} yet, so nothing to audit")
-    clock = clock or SystemClock()
-    async with _site(config, ReadOnly(path), clock) as (site, examiner):
-        result = await _examined(site, examiner, ReadOnly(path), clock.wall_s())
+    machine = clock or SystemClock()
+    time = await ReadOnly(path).read(lambda tx: KeptTime(tx, machine))
+    async with _site(config, ReadOnly(path), time) as (site, examiner):
+        result = await _examined(site, examiner, ReadOnly(path), time.wall_s())
     for line in _table(result):
         show(line)
     return 0 if result.holds else 1

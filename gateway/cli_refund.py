@@ -8,14 +8,13 @@ from typing import Any
 
 import aiohttp
 
-from gateway.clock import Clock
+from gateway.clock import MachineClock
 from gateway.config import Config
 from gateway.datadir import DATABASE_FILE
 from gateway.errors import GatewayError, Internal
+from gateway.heartbeat import KeptTime
 from gateway.store import accounts
-from gateway.store import clock as clock_rows
 from gateway.store.database import peek
-from gateway.timeline import Line
 from gateway.tokens import Kind, Tokens
 from gateway.vault import Vault, keys_in
 
@@ -33,39 +32,18 @@ _SAID = {
 }
 
 
-async def refund(config: Config, payment_id: str, clock: Clock) -> str:
+async def refund(config: Config, payment_id: str, clock: MachineClock) -> str:
     """Ask for it; what became of it, for the operator. Raises GatewayError when it was not done, with the gateway's own words."""
     answer = await _post(config, f"/payments/{payment_id}/refund/", await _token(config, payment_id, clock))
     return "\n".join(_told(each) for each in answer["refunds"])
 
 
-async def _token(config: Config, payment_id: str, clock: Clock) -> str:
+async def _token(config: Config, payment_id: str, clock: MachineClock) -> str:
     """A token of the owner of that payment. Raises NotFound."""
     data_dir = config.server.data_dir
-    owner, line = await peek(data_dir / DATABASE_FILE, lambda tx: (accounts.owner_of_payment(tx, payment_id), clock_rows.line(tx)))
+    owner, time = await peek(data_dir / DATABASE_FILE, lambda tx: (accounts.owner_of_payment(tx, payment_id), KeptTime(tx, clock)))
     vault = Vault(config.security.encryption_keys or keys_in(data_dir))
-    return Tokens(vault.derive("tokens"), _GatewayTime(line, clock)).make(Kind.ACCESS, *owner)[0]
-
-
-class _GatewayTime:
-    """The time that the running gateway goes by, which need not be the machine's: what it kept within the last minute goes on."""
-
-    def __init__(self, line: Line, clock: Clock) -> None:
-        self._line = line
-        self._clock = clock
-        self.stepped_s = line.stepped_s
-
-    def wall_s(self) -> float:
-        """See `Clock`."""
-        return self._line.at(self._clock.monotonic_s()).at_s
-
-    def monotonic_s(self) -> float:
-        """See `Clock`."""
-        return self._clock.monotonic_s()
-
-    async def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
-        await self._clock.sleep(seconds)
+    return Tokens(vault.derive("tokens"), time).make(Kind.ACCESS, *owner)[0]
 
 
 async def _post(config: Config, path: str, token: str) -> dict[str, Any]:

@@ -184,8 +184,42 @@ class Heartbeat:
         return moved
 
     def _read(self) -> Reading:
-        clock = self._clock
-        return Reading(clock.wall_s(), clock.monotonic_s(), clock.boot_id, clock.synchronised_at_s())
+        return _reading(self._clock)
+
+
+class KeptTime:
+    """A `Clock` for a command beside a gateway: the time that the gateway goes by, which need not be the machine's.
+
+    What it kept within the last minute goes on; where no gateway has run since the machine started, a time server knows better.
+    """
+
+    def __init__(self, tx: Transaction, clock: MachineClock) -> None:
+        seen = _reading(clock)
+        line = resumed(clock_rows.line(tx), clock_rows.newest_stamp_s(tx), seen)
+        by_s = step_s(line.wall_s(seen.monotonic_s), seen.wall_s, confirmed=is_synchronised(seen, 0.0))
+        self._line = line.stepped(by_s) if by_s else line
+        self._clock = clock
+
+    @property
+    def stepped_s(self) -> float:
+        """See `Heartbeat.stepped_s`."""
+        return self._line.stepped_s
+
+    def wall_s(self) -> float:
+        """See `Clock`."""
+        return self._line.wall_s(self._clock.monotonic_s())
+
+    def monotonic_s(self) -> float:
+        """See `Clock`."""
+        return self._clock.monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        await self._clock.sleep(seconds)
+
+
+def _reading(clock: MachineClock) -> Reading:
+    return Reading(clock.wall_s(), clock.monotonic_s(), clock.boot_id, clock.synchronised_at_s())
 
 
 def _moment(wall_s: float) -> str:

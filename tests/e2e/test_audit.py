@@ -57,6 +57,16 @@ async def test_a_day_of_sales_breaks_nothing(world: World, caplog: pytest.LogCap
     assert [line.split()[0] for line in lines] == ["holds"] * 9
 
 
+@pytest.mark.parametrize("wrong_by_s", [-8 * 3_600, 8 * 3_600, 365 * 86_400])
+async def test_the_table_goes_by_the_gateways_time_when_the_machines_clock_is_wrong(world: World, wrong_by_s: float):
+    await world.buy(world.amina)
+    await world.pass_time(70)
+    world.clock.step_wall(wrong_by_s)
+    await world.pass_time(10)
+    lines: list[str] = []
+    assert await run_audit(world.config(), lines.append, world.clock) == 0, lines
+
+
 async def test_what_is_broken_is_told_once_when_it_appears_and_once_when_it_is_gone(world: World, caplog: pytest.LogCaptureFixture):
     payment_id = await world.buy(world.amina)
     await world.running.db.write(rewritten("UPDATE payment SET amount_cents = 1 WHERE id = ?", payment_id))
