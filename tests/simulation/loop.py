@@ -9,7 +9,8 @@ import gc
 import heapq
 import sys
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, TypeVar
 
@@ -181,20 +182,32 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def bury(self) -> None:
         """At the end of the world: take apart every task that is left, in the order in which they were made."""
         left = sorted((task for task in asyncio.all_tasks(self) if isinstance(task, SimulatedTask)), key=hash)
-        hook, sys.unraisablehook = sys.unraisablehook, _shrug
-        try:
-            with warnings.catch_warnings(action="ignore"):
-                for task in left:
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
-                    task.machine.remains.clear()
-                    _dismantle(task)
-                left.clear()
-                self._ready.clear()  # type: ignore[attr-defined]
-                self._timers.clear()
-                self.network = None
-                gc.collect()
-        finally:
-            sys.unraisablehook = hook
+        with _unheard():
+            for task in left:
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                task.machine.remains.clear()
+                _dismantle(task)
+            left.clear()
+            self._ready.clear()  # type: ignore[attr-defined]
+            self._timers.clear()
+            self.network = None
+            gc.collect()
+
+
+def sweep() -> None:
+    """Take apart what nobody refers to any more; it may be a coroutine of the dead."""
+    with _unheard():
+        gc.collect()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    hook, sys.unraisablehook = sys.unraisablehook, _shrug
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def _make_task(loop: Any, coro: Any, context: Context | None = None) -> SimulatedTask:

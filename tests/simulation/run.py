@@ -18,7 +18,7 @@ from aiohttp import connector, web_app, web_response
 from gateway import books, heartbeat, reconciler, refunds, scheduler, unserved, uplink
 from tests.simulation.faults import KINDS
 from tests.simulation.invariants import Auditor
-from tests.simulation.loop import SimulatedLoop
+from tests.simulation.loop import SimulatedLoop, sweep
 from tests.simulation.network import Socket
 from tests.simulation.plan import Plan
 from tests.simulation.seeding import seeded
@@ -73,7 +73,7 @@ def run(plan: Plan) -> Result:
             stack.enter_context(mock.patch.object(aiohappyeyeballs, "start_connection", _start_connection))
             _run(plan, folder, result)
     finally:
-        gc.collect()  # only what this run has left: the rest is frozen, and this would be, too, with its open files
+        sweep()  # only what this run has left: the rest is frozen, and this would be, too, with its open files
         shutil.rmtree(folder, ignore_errors=True)
         if was_collecting:
             gc.enable()
