@@ -124,6 +124,24 @@ class Disk:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(stored.after_a_cut(rng))
 
+    # ── what goes wrong ──
+
+    def fill(self) -> None:
+        """ENOSPC."""
+        self.fail_write = lambda _: sqlite3.SQLITE_FULL
+
+    def fail_to_sync(self) -> None:
+        """EIO from fsync: what was written may be on the card or not."""
+        self.fail_sync = lambda _: sqlite3.SQLITE_IOERR_FSYNC
+
+    def mount_read_only(self) -> None:
+        """EROFS for a file that was open already: what the kernel does to a card that it does not trust any more."""
+        self.fail_write = lambda _: sqlite3.SQLITE_IOERR_WRITE
+
+    def heal(self) -> None:
+        """All is well again."""
+        self.fail_write = self.fail_sync = lambda _: None
+
     # ── what SQLite calls ──
 
     def opened(self, file: int, name: int | None) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -11,6 +11,7 @@ import yaml
 from gateway import config, daemon
 from gateway.store import database
 from tests import schema
+from tests.disk import Disk, observed
 from tests.e2e.world import World
 
 T = TypeVar("T")
@@ -93,3 +94,11 @@ async def open_site(tmp_path: Path) -> AsyncIterator[OpenSite]:
 async def world(open_site: OpenSite) -> World:
     """A site whose daemon is running and knows its router."""
     return await open_site()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """The card under a test's world, on which everything can go wrong; well again at the end, so that the world can end."""
+    with observed(tmp_path) as disk:
+        yield disk
+        disk.heal()

@@ -125,16 +125,20 @@ async def test_an_outage_is_made_good_once_however_often_the_gateway_starts_afte
     assert after.ends_s == given.ends_s
 
 
+async def power_cut_of_both(world: World, seconds: float) -> None:
+    await world.router.power_off()
+    await world.stop()
+    world.clock.advance(seconds)
+    await world.router.power_on()
+    await world.start()
+    await world.pass_time(NOTICE_S)
+
+
 async def test_a_power_cut_that_takes_router_and_gateway_is_an_outage(world: World):
     payment_id = await world.buy(world.amina)
     await world.pass_time(120)
     before = await world.grant(payment_id)
-    await world.router.power_off()
-    await world.stop()
-    world.clock.advance(7_200)
-    await world.router.power_on()
-    await world.start()
-    await world.pass_time(NOTICE_S)
+    await power_cut_of_both(world, 7_200)
     assert world.amina.online
 
     after = await world.grant(payment_id)
@@ -163,12 +167,7 @@ async def test_such_an_outage_counts_from_the_last_thing_that_was_written_down(w
     before = await world.grant(payment_id)
     await world.pass_time(110)
     await world.buy(world.otieno)
-    await world.router.power_off()
-    await world.stop()
-    world.clock.advance(7_200)
-    await world.router.power_on()
-    await world.start()
-    await world.pass_time(NOTICE_S)
+    await power_cut_of_both(world, 7_200)
 
     after = await world.grant(payment_id)
     assert before is not None

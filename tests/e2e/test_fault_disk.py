@@ -20,7 +20,7 @@ from gateway.heartbeat import WATCH_S
 from gateway.payments import PaymentState
 from gateway.simulators.intasend import Endpoint
 from gateway.store.database import Transaction
-from tests.disk import Disk, observed
+from tests.disk import Disk
 from tests.e2e.portal import PortalWorld
 from tests.e2e.world import AMINA, PATIENCE_S, PUBLIC_KEY
 
@@ -32,33 +32,9 @@ NEW_KEY = "0123456789abcdef0123456789abcdef"
 ORDER = {"router_id": 1, "package_id": 2, "phone_number": "0712345678", "amount": "50", "mac_address": AMINA[1]}
 
 
-def fill(disk: Disk) -> None:
-    """ENOSPC."""
-    disk.fail_write = lambda _: sqlite3.SQLITE_FULL
-
-
-def fail_to_sync(disk: Disk) -> None:
-    """EIO from fsync: what was written may be on the card or not."""
-    disk.fail_sync = lambda _: sqlite3.SQLITE_IOERR_FSYNC
-
-
-def mount_read_only(disk: Disk) -> None:
-    """EROFS for a file that was open already: what the kernel does to a card that it does not trust any more."""
-    disk.fail_write = lambda _: sqlite3.SQLITE_IOERR_WRITE
-
-
-def heal(disk: Disk) -> None:
-    disk.fail_write = disk.fail_sync = lambda _: None
-
-
-breaks = pytest.mark.parametrize("fault", [fill, fail_to_sync, mount_read_only], ids=["full", "failing sync", "read-only"])
-
-
-@pytest.fixture
-def disk(tmp_path: Path):
-    with observed(tmp_path) as disk:
-        yield disk
-        heal(disk)
+breaks = pytest.mark.parametrize(
+    "fault", [Disk.fill, Disk.fail_to_sync, Disk.mount_read_only], ids=["full", "failing sync", "read-only"]
+)
 
 
 @pytest.fixture
@@ -66,7 +42,7 @@ async def site(tmp_path: Path, disk: Disk) -> AsyncIterator[PortalWorld]:
     async with PortalWorld(tmp_path) as world:
         await world.start()
         yield world
-        heal(disk)
+        disk.heal()
 
 
 async def readiness(site: PortalWorld) -> tuple[int, str]:
@@ -96,7 +72,7 @@ async def test_nothing_is_sold_that_cannot_be_stored_and_everything_again_when_t
     told = [record for record in caplog.records if getattr(record, "action", "") == "database_not_writable"]
     assert [record.levelno for record in told] == [logging.ERROR]
 
-    heal(disk)
+    disk.heal()
     await site.pass_time(WATCH_S)
     assert await readiness(site) == (200, "ok")
     assert (await otieno.open("/")).status == 200
@@ -116,7 +92,7 @@ async def test_who_pays_while_nothing_can_be_stored_is_told_and_served_when_it_c
     told = {vars(record)["action"] for record in caplog.records if vars(record).get("payment") == payment_id}
     assert "settle_failed" in told
     assert await readiness(site) == (503, "not writable")
-    heal(disk)
+    disk.heal()
     await site.pass_time_until(lambda: site.amina.online, within_s=15)
     assert (await site.payment(payment_id)).state is PaymentState.PAID
     assert len(site.intasend.pushes) == 1
@@ -132,7 +108,7 @@ async def test_a_push_whose_answer_cannot_be_stored_is_found_again_and_never_rep
 
     async def break_in_between(request: web.Request, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
         answer = await proceed()
-        fill(disk)
+        disk.fill()
         if answer_is_lost:
             assert request.transport is not None
             request.transport.abort()
@@ -146,7 +122,7 @@ async def test_a_push_whose_answer_cannot_be_stored_is_found_again_and_never_rep
     await site.pass_time_until(lambda: site.amina.prompt, within_s=5)
     site.amina.enter_pin()
     await site.pass_time(20)
-    heal(disk)
+    disk.heal()
     await site.pass_time_until(lambda: site.amina.online, within_s=60)
     assert (await site.payment(payment.id)).state is PaymentState.PAID
     assert len(site.intasend.pushes) == 1
@@ -161,7 +137,7 @@ async def test_a_key_stands_for_a_push_whose_answer_cannot_be_stored(site: Porta
 
     site.intasend.faults.once(Endpoint.PUSH, lambda _, proceed: _answer_and_fill(disk, proceed))
     first = await press()
-    heal(disk)
+    disk.heal()
     assert await press() == first
     assert (first[0], len(site.intasend.pushes)) == (201, 1)
 
@@ -172,7 +148,7 @@ async def test_who_is_due_is_out_in_time_although_nothing_can_be_stored(tmp_path
         await site.start()
         payment_id = await site.buy(site.amina, package_id=1, amount="5")
         await site.buy(site.otieno)
-        fill(disk)
+        disk.fill()
         grant = await site.grant(payment_id)
         assert grant is not None
         await site.pass_time(grant.ends_s - site.clock.wall_s())
@@ -181,7 +157,7 @@ async def test_who_is_due_is_out_in_time_although_nothing_can_be_stored(tmp_path
             await site.pass_time(1)
             assert not site.amina.online
             assert site.otieno.online
-        heal(disk)
+        disk.heal()
         await site.pass_time(WATCH_S)
         assert {grant.state for grant in await site.grants() if grant.payment_id == payment_id} == {GrantState.ENDED}
         assert site.otieno.online
@@ -206,7 +182,7 @@ async def test_a_card_that_stalls_sends_no_push_before_it_has_stored_and_holds_u
         assert (page.status, site.otieno.online, asked.done()) == (200, True, False)
         assert len(site.intasend.pushes) == 1
     finally:
-        heal(disk)
+        disk.heal()
         may_go_on.set()
     status, _ = await asked
     assert (status, len(site.intasend.pushes)) == (201, 2)
@@ -235,7 +211,7 @@ async def test_a_start_on_a_disk_that_takes_nothing_serves_who_has_paid_and_sell
     await site.pass_time(grant.ends_s - site.clock.wall_s())
     await site.pass_time_until(lambda: not site.amina.online, within_s=1)
 
-    heal(disk)
+    disk.heal()
     await site.pass_time(2 * WATCH_S)
     assert await readiness(site) == (200, "ok")
     assert (await site.initiate(site.otieno, 1, "5"))[0] == 400
@@ -252,7 +228,7 @@ async def test_nothing_is_sold_between_the_disks_recovery_and_the_end_of_the_sta
     await site.initiate(site.amina)
     await site.stop()
     await site.start()
-    heal(disk)
+    disk.heal()
     assert (await site.initiate(site.otieno))[0] == 503
     await site.pass_time(2 * WATCH_S)
     await site.buy(site.otieno)
@@ -264,11 +240,11 @@ async def test_nothing_is_sold_between_the_disks_recovery_and_the_end_of_the_sta
 async def test_an_owner_who_is_new_in_the_file_is_no_stranger_while_the_disk_takes_nothing(site: PortalWorld, disk: Disk):
     await site.stop()
     site.edits.append(_give_a_new_key)
-    fill(disk)
+    disk.fill()
     await site.start()
     status, answer = await site.post("/payments/intasend/initiate/", ORDER, key=NEW_KEY)
     assert (status, "cannot store" in answer["error"]) == (503, True)
-    heal(disk)
+    disk.heal()
     await site.pass_time(2 * WATCH_S)
     assert (await site.post("/payments/intasend/initiate/", ORDER, key=NEW_KEY))[0] == 201
 
@@ -279,7 +255,7 @@ def _give_a_new_key(document: dict[str, Any]) -> None:
 
 async def _answer_and_fill(disk: Disk, proceed: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
     answer = await proceed()
-    fill(disk)
+    disk.fill()
     return answer
 
 

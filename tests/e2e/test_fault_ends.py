@@ -16,8 +16,7 @@ from gateway.reconciler import RETRY_S
 from gateway.simulators.intasend import Outcome
 from gateway.simulators.phones import SimulatedPhone
 from gateway.simulators.routeros import ALL_POLICIES
-from tests.disk import Disk, observed
-from tests.e2e.test_fault_disk import fill, heal
+from tests.disk import Disk
 from tests.e2e.test_fault_router import set_rights
 from tests.e2e.world import World
 
@@ -28,18 +27,11 @@ WAITS_FOR_THE_CARD = {"heartbeat", "exchanges", "close:1", "open:1", "settle", "
 
 
 @pytest.fixture
-def disk(tmp_path: Path):
-    with observed(tmp_path) as disk:
-        yield disk
-        heal(disk)
-
-
-@pytest.fixture
 async def world(tmp_path: Path, disk: Disk) -> AsyncIterator[World]:
     async with World(tmp_path) as world:
         await world.start()
         yield world
-        heal(disk)
+        disk.heal()
 
 
 @pytest.fixture
@@ -77,7 +69,7 @@ async def test_on_a_full_disk_everybody_who_is_due_is_shut_out_and_then_left_alo
     world: World, disk: Disk, sentences: Counter[str], caplog: pytest.LogCaptureFixture
 ):
     crowd = await sell_two_minutes(world, CROWD)
-    fill(disk)
+    disk.fill()
     await world.pass_time(121)
     assert not [phone.name for phone in crowd if phone.online]
 
@@ -87,7 +79,7 @@ async def test_on_a_full_disk_everybody_who_is_due_is_shut_out_and_then_left_alo
     assert sum(sentences.values()) < 60, "more than the pulse and the comparison ask"
     assert not [record for record in caplog.records if vars(record).get("action") == "grant_failed"]
 
-    heal(disk)
+    disk.heal()
     await world.pass_time(WATCH_S + RETRY_S)
     assert {grant.state for grant in await world.grants()} == {GrantState.ENDED}
 
@@ -132,7 +124,7 @@ async def test_a_card_that_stalls_keeps_nobody_online_behind_the_end(world: Worl
         await world.until(lambda: not world.amina.online)
         assert world.clock.wall_s() <= grant.ends_s + 1
     finally:
-        heal(disk)
+        disk.heal()
         may_go_on.set()
     world.stuck = set()
     await world.pass_time(2 * RETRY_S)
