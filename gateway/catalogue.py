@@ -14,6 +14,11 @@ from gateway.packages import Package
 from gateway.payments import Payment
 from gateway.providers.base import Environment, Provider
 
+IN_ORDER_S = 60
+"""What people are told to wait while the books are put in order: they are read within seconds of the provider's first answer."""
+
+NOT_KNOWN_YET = "Not known yet: the gateway puts its books in order after a damaged card. Ask again in a minute."
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -132,6 +137,10 @@ class Site:
     def may_have_run(self, grant: Grant) -> bool:
         """Whether the time of an owed grant may have run in a life that the database has forgotten: the books see to that first."""
         return grant.created_at_s >= self.in_doubt.get(grant.owner_id, float("inf"))
+
+    def unknown(self, fault: NotFound) -> GatewayError:
+        """What is said of a payment that the database does not know: nothing, while it may have forgotten some."""
+        return Unavailable(NOT_KNOWN_YET, retry_after_s=IN_ORDER_S) if self.in_doubt else fault
 
     def provider(self, owner_id: int) -> Provider:
         """What the owner sells with. Raises NotFound without keys, EncryptionKeyMismatch when they cannot be opened."""

@@ -115,7 +115,7 @@ class Claims:
         if grant is None and code.is_receipt and phone is not None:
             grant = await self._found_at_provider(owner, code, phone, mac)
         if grant is None:
-            raise NotFound(_UNKNOWN_RECEIPT if code.is_receipt else _UNKNOWN_CODE)
+            raise self._site.unknown(NotFound(_UNKNOWN_RECEIPT if code.is_receipt else _UNKNOWN_CODE))
         return grant
 
     async def _found_at_provider(self, owner: Owner, code: Code, phone: PhoneNumber, mac: MacAddress) -> Grant | None:

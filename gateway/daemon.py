@@ -131,7 +131,7 @@ class Daemon:
         self.credentials = Credentials(db, self.heartbeat, vault, self.connect, self.open_accounts)
         self.health = Health(self.site, db, self.heartbeat, self.metrics)
         self.inventory = Inventory(db, vault, self.heartbeat, self.refresh, self._inspector)
-        self.records = Records(db)
+        self.records = Records(self.site, db)
         self.grants = Grants(db, self.gate)
         fair_from = config.payments.fair_outage_from
         self.compensation = Compensation(db, self.heartbeat, self.scheduler.wake, fair_from.seconds if fair_from else None)

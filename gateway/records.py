@@ -1,6 +1,7 @@
 """What was sold: the payments of an owner, and what each bought. Reads only."""
 
-from gateway.catalogue import Owner
+from gateway.catalogue import Owner, Site
+from gateway.errors import NotFound
 from gateway.settlement import Standing, standing_of
 from gateway.store import payments as payment_rows
 from gateway.store.database import Database, Transaction
@@ -11,7 +12,8 @@ from gateway.store.payments import PaymentFilter
 class Records:
     """The payments of each owner, and nobody else's."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, site: Site, db: Database) -> None:
+        self._site = site
         self._db = db
 
     async def payments(self, owner: Owner, wanted: PaymentFilter, span: Span) -> Page[Standing]:
@@ -24,9 +26,15 @@ class Records:
         return await self._db.read(work)
 
     async def payment(self, owner: Owner, payment_id: str) -> Standing:
-        """One payment as we know it, without asking the provider. Raises NotFound, also for somebody else's."""
+        """One payment as we know it, without asking the provider.
+
+        Raises NotFound, also for somebody else's, and Unavailable for what a damaged card may have forgotten.
+        """
 
         def work(tx: Transaction) -> Standing:
             return standing_of(tx, payment_rows.owned(tx, payment_id, owner.id))
 
-        return await self._db.read(work)
+        try:
+            return await self._db.read(work)
+        except NotFound as fault:
+            raise self._site.unknown(fault) from None

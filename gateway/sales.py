@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.access import GrantState, is_let_through
-from gateway.catalogue import Owner, Router, Site, package_on_sale
+from gateway.catalogue import IN_ORDER_S, Owner, Router, Site, package_on_sale
 from gateway.clock import Clock
 from gateway.errors import (
     Conflict,
@@ -47,7 +47,6 @@ log = logging.getLogger(__name__)
 _FULL_RETRY_S = 120  # what a customer is told to wait when the router is full: within minutes somebody leaves
 
 NOT_IN_ORDER = "The gateway puts its books in order after a damaged card: try again in a minute. You have not been charged."
-_IN_ORDER_RETRY_S = 60  # what a customer is told to wait: the books are read within seconds of IntaSend's first answer
 
 _UNCOUNTED_S = 15.0
 """Who was let in this short a time ago may be missing in the router's last count: a pulse every 5 s, and the time that it takes."""
@@ -188,7 +187,7 @@ class Sales:
         if not self._site.begun:
             return not_stored()
         if owner_id in self._site.in_doubt:
-            return Unavailable(NOT_IN_ORDER, retry_after_s=_IN_ORDER_RETRY_S)
+            return Unavailable(NOT_IN_ORDER, retry_after_s=IN_ORDER_S)
         return None
 
     def _admit(self, draft: Payment, router: Router, package: Package, obstacle: Unavailable | None) -> Provider:

@@ -8,7 +8,7 @@ change in one transaction.
 import asyncio
 import logging
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.access import Grant, owes_grant
 from gateway.catalogue import Owner, Site
@@ -24,8 +24,10 @@ from gateway.store import events
 from gateway.store import links as link_rows
 from gateway.store import payments as payment_rows
 from gateway.store import refunds as debt_rows
-from gateway.store.database import Database, Transaction
+from gateway.store.database import Database, Transaction, Work
 from gateway.troubles import Troubles
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -66,16 +68,17 @@ class Settlement:
     async def check_status(self, owner: Owner, payment_id: str) -> Standing:
         """The payment as it stands now; the provider is asked first while it is undecided.
 
-        When the provider cannot be asked, what is known is answered: the poller goes on asking. Raises NotFound and Invalid.
+        When the provider cannot be asked, what is known is answered: the poller goes on asking. Raises NotFound and Invalid, and
+        Unavailable for what a damaged card may have forgotten.
         """
-        payment = await self._db.read(lambda tx: payment_rows.owned(tx, payment_id, owner.id))
+        payment = await self._known(lambda tx: payment_rows.owned(tx, payment_id, owner.id))
         if payment.provider != INTASEND:
             raise Invalid("This payment was not initiated through IntaSend")
         return await self.look_up(payment.id)
 
     async def look_up(self, payment_id: str) -> Standing:
-        """`check_status` for whoever knows the payment's id, which cannot be guessed. Raises NotFound."""
-        payment = await self._db.read(lambda tx: payment_rows.get(tx, payment_id))
+        """`check_status` for whoever knows the payment's id, which cannot be guessed. Raises NotFound and Unavailable likewise."""
+        payment = await self._known(lambda tx: payment_rows.get(tx, payment_id))
         if payment.is_undecided:
             try:
                 await self.settle(payment_id)
@@ -86,9 +89,15 @@ class Settlement:
     async def standing(self, payment_id: str) -> Standing:
         """The payment as we know it, at once: a page that is looked at every few seconds leaves the asking to the poller.
 
-        Raises NotFound.
+        Raises NotFound, and Unavailable likewise.
         """
-        return await self._db.read(lambda tx: _standing(tx, payment_id))
+        return await self._known(lambda tx: _standing(tx, payment_id))
+
+    async def _known(self, work: Work[T]) -> T:
+        try:
+            return await self._db.read(work)
+        except NotFound as fault:
+            raise self._site.unknown(fault) from None
 
     async def take_webhook(self, body: bytes) -> None:
         """Store what a webhook hints at and go and see. Raises Denied when its challenge is nobody's."""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway.access import Grant
 from gateway.catalogue import Router
-from gateway.errors import Conflict, GatewayError, Invalid, NotFound, RouterUnreachable
+from gateway.errors import Conflict, GatewayError, Invalid, NotFound, RouterUnreachable, Unavailable
 from gateway.identity import Money
 from gateway.payments import Payment
 from gateway.portal import DeviceStanding
@@ -121,7 +121,7 @@ async def _again(visit: Visit, visitor: Visitor) -> Filled:
     """The form as it was for the payment that is tried again; the number is shown to the device that typed it, and to no other."""
     try:
         payment = (await visit.services.settlement.standing(visit.fields.get("again", ""))).payment
-    except NotFound:
+    except (NotFound, Unavailable):
         return Filled()
     return Filled(payment.package_id, payment.phone.local if _is_own(visitor, payment) else "")
 

@@ -179,6 +179,24 @@ async def test_nothing_is_sold_and_nobody_is_cut_while_intasend_cannot_be_read(w
     await world.buy(world.otieno)
 
 
+async def test_whoever_asks_about_a_payment_before_the_books_are_in_order_is_told_to_ask_again(world: World):
+    await with_backup(world)
+    payment_id = await world.buy(world.amina)
+    world.intasend.faults.always(Endpoint.INVOICES, fails_with(503))
+    await lose_the_card(world)
+    status, answer = await world.in_time(world.check(payment_id))
+    assert (status, "Ask again in a minute" in str(answer)) == (503, True)
+    async with world.http.get(f"{world.url}/portal/payments/{payment_id}") as page:
+        assert (page.status, page.headers["Retry-After"]) == (503, "60")
+        assert "not here any more" not in await page.text()
+    world.intasend.faults.clear()
+    await world.pass_time(60)
+    status, answer = await world.in_time(world.check(payment_id))
+    assert (status, answer["status"]) == (200, "completed")
+    status, _ = await world.in_time(world.check("00000000-0000-4000-8000-000000000000"))
+    assert status == 404
+
+
 async def test_an_extension_holds_while_the_books_are_not_in_order(world: World):
     await world.buy(world.amina, package_id=1, amount="5")
     await world.pass_time(60)
