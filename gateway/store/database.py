@@ -128,11 +128,15 @@ class Database:
             await self._writer.close()
 
     async def read(self, work: Work[T]) -> T:
-        """Run a function of reads on the reading connection, which refuses to write; all of them see the same moment."""
+        """Run a function of reads on the reading connection, which refuses to write; all of them see the same moment.
+
+        Raises NotStored when what is on the disk is damaged, which ends the gateway.
+        """
         try:
             return await self._reader.run(partial(_in_snapshot, work))
         except sqlite3.DatabaseError as fault:
-            self._notice_damage(fault)
+            if self._is_damage(fault):
+                raise not_stored() from fault
             raise
 
     async def backup(self, folder: Path, label: str) -> Path:
@@ -156,8 +160,7 @@ class Database:
         try:
             return await asyncio.shield(done)
         except sqlite3.DatabaseError as fault:
-            self._notice_damage(fault)
-            if not _is_of_the_disk(fault):
+            if not (self._is_damage(fault) or _is_of_the_disk(fault)):
                 raise
             self._note_refusal(fault)
             raise not_stored() from fault
@@ -183,9 +186,12 @@ class Database:
             log.error("the database takes no writes: %s", fault, extra={"action": "database_not_writable"})
         self.takes_writes = False
 
-    def _notice_damage(self, fault: sqlite3.DatabaseError) -> None:
-        if _is_one_of(fault, backups.DAMAGE) or getattr(fault, "sqlite_errorcode", 0) == _TAKEN_AWAY:
+    def _is_damage(self, fault: sqlite3.DatabaseError) -> bool:
+        """Whether nothing more can be done with this file: then that is told, too."""
+        found = _is_one_of(fault, backups.DAMAGE) or getattr(fault, "sqlite_errorcode", 0) == _TAKEN_AWAY
+        if found:
             self.on_damage(fault)
+        return found
 
     async def _flush(self) -> None:
         while self._waiting:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from gateway import backups, cli
 from gateway.datadir import sole_use_of
+from gateway.errors import NotStored
 from gateway.payments import PaymentState
 from gateway.store import backups as files
 from tests.configs import changed
@@ -133,7 +134,7 @@ async def test_a_page_that_is_damaged_while_the_daemon_runs_ends_it(world: World
         fault.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise fault
 
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(NotStored):
         await world.running.db.read(fail)
     with pytest.raises(sqlite3.DatabaseError, match="malformed"):
         await world.running.scheduler.run()
