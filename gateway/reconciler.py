@@ -217,7 +217,7 @@ class Compare:
         """When the router started at the latest, in our monotonic seconds; None while it is out of sight."""
         self._compared_at_s = float("-inf")
         self._settling_until_s = float("-inf")
-        self._unclaimed: list[Grant] = []
+        self._unserved: list[Grant] = []
         """As they were read last, and after how many commits that was."""
         self._read_at_commit = -1
 
@@ -263,14 +263,18 @@ class Compare:
         return now_s < self._settling_until_s or now_s - self._compared_at_s >= COMPARE_S
 
     async def _somebody_is_awaited(self) -> bool:
-        """Whether a paid phone was lost sight of within the last hour: it may come back any moment."""
+        """Whether a paid phone has not been let through, for up to an hour.
+
+        It may come back any moment, or a row of ours stands in its way: one whose data is used up.
+        """
         if (commits := self._db.commits) != self._read_at_commit:  # most pulses find the database as it was
-            self._unclaimed = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, GrantState.UNCLAIMED))
+            states = (GrantState.OWED, GrantState.UNCLAIMED)
+            self._unserved = await self._db.read(lambda tx: grant_rows.on_router(tx, self._gate.router_id, *states))
             self._read_at_commit = commits
-        return any((grant.mac or grant.ip) and self._is_recent(grant) for grant in self._unclaimed)
+        return any((grant.mac or grant.ip) and self._is_recent(grant) for grant in self._unserved)
 
     def _is_recent(self, grant: Grant) -> bool:
-        """Whether it became unclaimed within the last hour: a router that was down for days sees nobody right after its start."""
+        """Whether it became so within the last hour: a router that was down for days sees nobody right after its start."""
         return grant.updated_at_s > self._clock.wall_s() - AWAITED_S
 
     async def _compare(self, seen: Snapshot) -> None:

@@ -105,6 +105,20 @@ async def test_a_job_goes_on_with_each_device_that_it_is_done_with(post: Post):
     assert len(post.moments) == 4
 
 
+async def test_while_somebody_is_owed_each_pulse_looks_for_what_stands_in_the_way(post: Post):
+    await post.sold(active(1))
+    await post.compare.run_once()
+    await post.pass_time(SETTLING_S)
+    await post.pass_time(PULSE_S)
+    post.hotspot.used_up.add(MAC)
+    post.hotspot.faults[MAC] = RouterRefused("your traffic limit is reached")
+    await post.sold(grant(2))
+    assert await post.open.run_once() == RETRY_S
+    post.hotspot.faults.clear()
+    await post.pass_time(PULSE_S)
+    assert await post.state(1) is GrantState.ENDED
+
+
 async def test_a_trouble_is_told_once_and_again_when_it_is_another(post: Post, caplog):
     await post.sold(grant(1))
     for trouble in ("no such command", "no such command", "its licence is full", "its licence is full"):
