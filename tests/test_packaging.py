@@ -30,9 +30,13 @@ def settings(unit: str) -> dict[str, list[str]]:
     return found
 
 
+GIVEN = {"MFLAGS", "PYTHON", "VENV", "ARGS", "EXAMPLES", "KILLS", "SEED", "SEEDS", "FIRST", "SIZE"}
+"""What `make` hands down to these tests, and means for the run that they are part of."""
+
+
 def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, without input and without the make that may have started these tests."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name not in GIVEN}
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
