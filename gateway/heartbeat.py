@@ -33,7 +33,31 @@ AGREES_S = 90.0
 that, and the clocks that matter here are wrong by minutes, hours or years."""
 
 
-class Heartbeat:
+class OnTheLine:
+    """A `Clock` that goes by a line of time, and not by what the machine's clock shows."""
+
+    _line: Line
+    _clock: MachineClock
+
+    def wall_s(self) -> float:
+        """See `Clock`: the time on the line. It moves evenly but for confirmed steps."""
+        return self._line.wall_s(self._clock.monotonic_s())
+
+    def monotonic_s(self) -> float:
+        """See `Clock`."""
+        return self._clock.monotonic_s()
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        await self._clock.sleep(seconds)
+
+    @property
+    def stepped_s(self) -> float:
+        """The sum of all steps that the line ever made: how old something is can be told without them."""
+        return self._line.stepped_s
+
+
+class Heartbeat(OnTheLine):
     """A `Clock` that runs evenly, and the job that keeps it.
 
     `on_step` is called after each step: whoever waits for a wall time may be due.
@@ -67,25 +91,6 @@ class Heartbeat:
         await self.run_once()
         if (complaint := self.complaint) is not None:
             log.warning("%s", complaint, extra={"action": "clock_untrusted"})
-
-    # ── the clock of the flows ──
-
-    def wall_s(self) -> float:
-        """See `Clock`: the time on the line. It moves evenly but for confirmed steps."""
-        return self._line.wall_s(self._clock.monotonic_s())
-
-    def monotonic_s(self) -> float:
-        """See `Clock`."""
-        return self._clock.monotonic_s()
-
-    async def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
-        await self._clock.sleep(seconds)
-
-    @property
-    def stepped_s(self) -> float:
-        """The sum of all steps that the line ever made: how old something is can be told without them."""
-        return self._line.stepped_s
 
     # ── whether it is right ──
 
@@ -187,7 +192,7 @@ class Heartbeat:
         return _reading(self._clock)
 
 
-class KeptTime:
+class KeptTime(OnTheLine):
     """A `Clock` for a command beside a gateway: the time that the gateway goes by, which need not be the machine's.
 
     What it kept within the last minute goes on; where no gateway has run since the machine started, a time server knows better.
@@ -199,23 +204,6 @@ class KeptTime:
         by_s = step_s(line.wall_s(seen.monotonic_s), seen.wall_s, confirmed=is_synchronised(seen, 0.0))
         self._line = line.stepped(by_s) if by_s else line
         self._clock = clock
-
-    @property
-    def stepped_s(self) -> float:
-        """See `Heartbeat.stepped_s`."""
-        return self._line.stepped_s
-
-    def wall_s(self) -> float:
-        """See `Clock`."""
-        return self._line.wall_s(self._clock.monotonic_s())
-
-    def monotonic_s(self) -> float:
-        """See `Clock`."""
-        return self._clock.monotonic_s()
-
-    async def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
-        await self._clock.sleep(seconds)
 
 
 def _reading(clock: MachineClock) -> Reading:

@@ -75,7 +75,7 @@ _MEANING = {
     429: "Too many requests: wait.",
     500: "Our fault. The sentence carries an id that is in the log.",
     502: "The provider refused, or answered nonsense.",
-    503: "Not now: ask again. Who wanted to pay was not charged.",
+    503: "Not now: ask again. A sale that is refused like this has charged nobody.",
 }
 """What a failure means for whoever calls (contract, "HTTP")."""
 
